@@ -1,0 +1,166 @@
+"""Every check of the project. `uv run nox` runs the default ones; `uv run nox -l` lists all.
+
+Two kinds of environment: the workspace's own (`.venv`, kept in step by `uv run`) for what looks at everything
+at once, and a clean one per package, made from its built wheel, for what a user gets from `pip install`.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tomllib
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.5"
+nox.options.default_venv_backend = "uv"
+nox.options.error_on_missing_interpreters = True
+
+ROOT = Path(__file__).parent
+DIST = ROOT / "dist"
+PACKAGES = ["kspline-core", "nurbs-diff", "implicit-seg", "fem-diff", "fuzzy-metaballs"]
+PAPERS = ["dsa", "implicit_splines", "pde_priors", "metaballs"]
+
+
+def in_workspace(session: nox.Session, *command: str) -> None:
+    """Runs a command in the workspace's environment, synchronised first."""
+    session.run("uv", "run", *command, external=True)
+
+
+@nox.session(venv_backend="none")
+def lint(session: nox.Session) -> None:
+    """Style: ruff's rules and its formatting."""
+    in_workspace(session, "ruff", "check")
+    in_workspace(session, "ruff", "format", "--check")
+
+
+@nox.session(venv_backend="none")
+def types(session: nox.Session) -> None:
+    """Types: pyright over packages and apps."""
+    in_workspace(session, "basedpyright")
+
+
+@nox.session(venv_backend="none")
+def wheels(session: nox.Session) -> None:
+    """Builds each package: a source archive, and from that its wheel, into `dist/`."""
+    shutil.rmtree(DIST, ignore_errors=True)
+    for package in PACKAGES:
+        session.run("uv", "build", "--quiet", "--package", package, "--out-dir", str(DIST), external=True)
+    session.log("built " + ", ".join(sorted(wheel.name for wheel in DIST.glob("*.whl"))))
+
+
+@nox.session(requires=["wheels"])
+@nox.parametrize("package", PACKAGES, ids=PACKAGES)
+def alone(session: nox.Session, package: str) -> None:
+    """One package as a user gets it: its wheel and what it declares, nothing else; then its tests."""
+    module = package.replace("-", "_")
+    (wheel,) = DIST.glob(f"{module}-*.whl")
+    session.install(str(wheel))
+    session.run("uv", "pip", "check", external=True)
+    session.run("uv", "pip", "list", external=True)
+    session.run("python", "-I", "-c", f"import {module}; print({module}.__name__, {module}.__version__)")
+    session.install("--group", f"{ROOT / 'packages' / package / 'pyproject.toml'}:test")
+    # Away from the repository, so that nothing but the installed wheel can be imported.
+    folder = Path(session.create_tmp())
+    shutil.rmtree(folder / "tests", ignore_errors=True)
+    shutil.copytree(ROOT / "packages" / package / "tests", folder / "tests")
+    shutil.copy(ROOT / "packages" / package / "pyproject.toml", folder)
+    with session.chdir(folder):
+        session.run("python", "-I", "-m", "pytest", "-q", "--durations=3", "tests", *session.posargs)
+
+
+@nox.session(venv_backend="none", default=False)
+@nox.parametrize("package", PACKAGES, ids=PACKAGES)
+def tests(session: nox.Session, package: str) -> None:
+    """One package's tests in the workspace's environment: the quick way while working on it."""
+    in_workspace(session, "pytest", f"packages/{package}/tests", *session.posargs)
+
+
+@nox.session(venv_backend="none")
+def integration(session: nox.Session) -> None:
+    """The apps, packages together, and the report page in a browser."""
+    in_workspace(session, "pytest", "-q", "--durations=5", "apps", "tests-integration", *session.posargs)
+
+
+@nox.session(venv_backend="none")
+@nox.parametrize("paper", PAPERS, ids=PAPERS)
+def repro(session: nox.Session, paper: str) -> None:
+    """Each experiment of one paper at its smallest preset; every figure must lie inside its band."""
+    runs = str(Path(session.create_tmp()) / "runs")
+    options = ["--preset", "smoke", "--fresh", "--check", "--runs", runs]
+    in_workspace(session, "repro", "run", paper, *options, *session.posargs)
+
+
+@nox.session(venv_backend="none")
+def docs(session: nox.Session) -> None:
+    """The documentation without a warning, and every example in it and in the docstrings executed."""
+    in_workspace(session, "sphinx-build", "-q", "-W", "--keep-going", "-E", "docs", "docs/_build/html")
+    sources = [f"packages/{package}/src" for package in PACKAGES]
+    in_workspace(session, "pytest", "-q", "--doctest-modules", "docs", *sources, *session.posargs)
+
+
+@nox.session(venv_backend="none", default=False)
+@nox.parametrize("package", PACKAGES, ids=PACKAGES)
+def bench(session: nox.Session, package: str) -> None:
+    """One package's benchmarks, each beside its peer."""
+    in_workspace(
+        session,
+        "pytest",
+        f"packages/{package}/benchmarks",
+        "--benchmark-only",
+        "--benchmark-group-by=group",
+        "--benchmark-columns=min,median,rounds",
+        *session.posargs,
+    )
+
+
+@nox.session(venv_backend="none", default=False)
+def pins(session: nox.Session) -> None:
+    """Renews the pins in the root's `pyproject.toml`: the newest versions that the declared ranges admit.
+
+    Resolved on a copy of the manifests without the present pins; run the default sessions afterwards.
+    """
+    manifest = (ROOT / "pyproject.toml").read_text()
+    begin, end = "# pins: begin", "# pins: end"
+    before, rest = manifest.split(begin)
+    heading, after = rest.partition("\n")[0], rest.split(end)[1]
+    copy = Path(session.create_tmp()) / "manifests"
+    shutil.rmtree(copy, ignore_errors=True)
+    build_requires: set[str] = {
+        "cmake",
+        "ninja",
+        "editables",
+    }  # what the build backends ask for when they run
+    for path in [*ROOT.glob("packages/*/pyproject.toml"), *ROOT.glob("apps/*/pyproject.toml")]:
+        build_requires.update(tomllib.loads(path.read_text())["build-system"]["requires"])
+        target = copy / path.relative_to(ROOT)
+        target.parent.mkdir(parents=True)
+        shutil.copy(path, target)
+    (copy / "pyproject.toml").write_text(before + after)
+    (copy / "build.in").write_text("\n".join(sorted(build_requires)))
+
+    def resolved(*command: str) -> list[str]:
+        output = session.run("uv", *command, external=True, silent=True)
+        lines = [line.strip() for line in str(output).splitlines()]
+        return sorted(line for line in lines if "==" in line and not line.startswith("#"))
+
+    with session.chdir(copy):
+        every = ["--all-packages", "--all-groups", "--all-extras", "--no-emit-workspace"]
+        runtime = resolved("export", "--quiet", *every, "--no-hashes", "--no-annotate")
+        build = resolved(
+            "pip",
+            "compile",
+            "--quiet",
+            "--universal",
+            "--no-annotate",
+            "--python-version",
+            "3.11",
+            "build.in",
+        )
+
+    def table(name: str, pinned: list[str]) -> str:
+        return f"{name} = [\n" + "".join(f'    "{pin}",\n' for pin in pinned) + "]\n"
+
+    block = table("constraint-dependencies", runtime) + table("build-constraint-dependencies", build)
+    (ROOT / "pyproject.toml").write_text(f"{before}{begin}{heading}\n{block}{end}{after}")
+    session.log(f"pinned {len(runtime)} distributions and {len(build)} build tools")

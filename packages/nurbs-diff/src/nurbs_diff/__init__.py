@@ -1,0 +1,19 @@
+"""Differentiable NURBS in PyTorch: gradients in control points, weights, parameters and knots."""
+
+from nurbs_diff._basis import basis_functions
+from nurbs_diff._evaluate import evaluate_curve, evaluate_surface
+from nurbs_diff._fit import SurfaceFit, fit_surface
+from nurbs_diff._knots import uniform_knots
+from nurbs_diff._modules import NurbsCurve, NurbsSurface
+
+__all__ = [
+    "NurbsCurve",
+    "NurbsSurface",
+    "SurfaceFit",
+    "basis_functions",
+    "evaluate_curve",
+    "evaluate_surface",
+    "fit_surface",
+    "uniform_knots",
+]
+__version__ = "0.1.0"
