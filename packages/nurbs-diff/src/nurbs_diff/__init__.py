@@ -1,5 +1,7 @@
 """Differentiable NURBS in PyTorch: gradients in control points, weights, parameters and knots."""
 
+from importlib.metadata import version
+
 from nurbs_diff._basis import basis_functions
 from nurbs_diff._evaluate import evaluate_curve, evaluate_surface
 from nurbs_diff._fit import SurfaceFit, fit_surface
@@ -16,4 +18,4 @@ __all__ = [
     "fit_surface",
     "uniform_knots",
 ]
-__version__ = "0.1.0"
+__version__ = version("nurbs-diff")

@@ -1,0 +1,77 @@
+// Python binding of the core. Thin: `_fit.py` and `_result.py` check every argument before they call.
+#include <algorithm>
+
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include "kspline/kspline.hpp"
+
+namespace nb = nanobind;
+using kspline::Index;
+
+namespace {
+
+template <class T>
+using Array = nb::ndarray<T, nb::c_contig, nb::device::cpu>;
+using Input = Array<const double>;
+
+template <class T>
+struct Output {
+    T* data;
+    nb::ndarray<nb::numpy, T> array;
+
+    explicit Output(std::initializer_list<Index> extents) : data(nullptr) {
+        std::vector<std::size_t> shape;
+        std::size_t size = 1;
+        for (const Index extent : extents) {
+            shape.push_back(static_cast<std::size_t>(extent));
+            size *= shape.back();
+        }
+        data = new T[std::max<std::size_t>(size, 1)];
+        nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<T*>(p); });
+        array = nb::ndarray<nb::numpy, T>(data, shape.size(), shape.data(), owner);
+    }
+};
+
+nb::tuple fit(Input y, std::optional<Input> weights, Index pieces, int degree, Index min_size, unsigned threads,
+              const std::string& instruction_set) {
+    const auto batch = static_cast<Index>(y.shape(0)), n = static_cast<Index>(y.shape(1));
+    Output<Index> breakpoints({batch, pieces + 1});
+    Output<double> coefficients({batch, pieces, degree + 1}), values({batch, n}), cost({batch});
+    {
+        const nb::gil_scoped_release release;
+        kspline::fit({n, pieces, degree, min_size, instruction_set}, batch, y.data(),
+                     weights ? weights->data() : nullptr, threads,
+                     {breakpoints.data, coefficients.data, values.data, cost.data});
+    }
+    return nb::make_tuple(breakpoints.array, coefficients.array, values.array, cost.array);
+}
+
+nb::ndarray<nb::numpy, double> project(Input v, Array<const Index> breakpoints, std::optional<Input> weights,
+                                       int degree, bool transposed, unsigned threads) {
+    const auto repeats = static_cast<Index>(v.shape(0)), batch = static_cast<Index>(v.shape(1)),
+               n = static_cast<Index>(v.shape(2)), pieces = static_cast<Index>(breakpoints.shape(1)) - 1;
+    Output<double> out({repeats, batch, n});
+    {
+        const nb::gil_scoped_release release;
+        kspline::project(transposed ? kspline::Product::transposed : kspline::Product::jacobian, repeats, batch, n,
+                         pieces, degree, v.data(), breakpoints.data(), weights ? weights->data() : nullptr, threads,
+                         out.data);
+    }
+    return out.array;
+}
+
+} // namespace
+
+NB_MODULE(_core, m) {
+    using namespace nb::literals;
+    m.doc() = "The C++ core of kspline_core. Arguments are trusted; call it through `fit` and `KSpline`.";
+    m.def("fit", &fit, "y"_a.noconvert(), "weights"_a.noconvert().none(), "pieces"_a, "degree"_a, "min_size"_a,
+          "threads"_a, "instruction_set"_a = "");
+    m.def("project", &project, "v"_a.noconvert(), "breakpoints"_a.noconvert(), "weights"_a.noconvert().none(),
+          "degree"_a, "transposed"_a, "threads"_a);
+    m.def("instruction_sets", &kspline::instruction_sets);
+}

@@ -1,0 +1,45 @@
+// Exact k-splines by dense dynamic programming.
+#pragma once
+
+#include <vector>
+
+#include "samples.hpp"
+#include "sweep.hpp"
+
+namespace kspline {
+
+// Least cost of the first t samples in k pieces: F_k(t) = min over s of F_{k-1}(s) + cost(s, t). The levels k < K are
+// computed for all t in O(n^2 (K - 2)) steps and kept, in O(n K) doubles; the argmin is found again while walking back
+// from t = n, so that no table of argmins is kept and the last level costs O(n).
+//
+// A solver keeps its memory from one signal to the next; a thread has one of its own.
+class DenseSolver {
+public:
+    explicit DenseSolver(const Problem& problem) : problem_(problem), kernel_(&find_kernel(problem.instruction_set)) {}
+
+    // Writes pieces + 1 breakpoints, as numbers of samples.
+    void solve(const Samples& samples, Index* breakpoints);
+
+private:
+    template <int P>
+    void solve_degree(const Samples& samples, Index* breakpoints);
+    template <int P>
+    void prepare(const Samples& samples);
+    template <int P>
+    void first_level();
+    template <int P>
+    void further_levels();
+    template <int P>
+    Index last_breakpoint(Index pieces, Index end);
+
+    Problem problem_;
+    const Kernel* kernel_;
+    Sweep w_{};
+    Index gains_of_ = 0;                          // n for which `gains_` were made
+    std::vector<double> gains_[max_degree + 2];   // the last one is `keep`
+    std::vector<double> y_, x_, weights_;         // padded copies
+    std::vector<double> state_[max_state], cost_; // of the open segments
+    std::vector<double> best_, scratch_, minima_, candidates_;
+};
+
+} // namespace kspline

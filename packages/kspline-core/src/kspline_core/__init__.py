@@ -1,0 +1,13 @@
+"""Optimal piecewise polynomials of sampled signals, with their weak Jacobian.
+
+`kspline_core.torch` and `kspline_core.jax` hold the same as differentiable functions (extras `torch` and
+`jax`).
+"""
+
+from importlib.metadata import version as _version
+
+from kspline_core._fit import fit
+from kspline_core._spline import KSpline
+
+__all__ = ["KSpline", "__version__", "fit"]
+__version__ = _version("kspline-core")

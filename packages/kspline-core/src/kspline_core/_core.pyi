@@ -1,0 +1,21 @@
+from numpy import float64, int64
+from numpy.typing import NDArray
+
+def fit(
+    y: NDArray[float64],
+    weights: NDArray[float64] | None,
+    pieces: int,
+    degree: int,
+    min_size: int,
+    threads: int,
+    instruction_set: str = "",
+) -> tuple[NDArray[int64], NDArray[float64], NDArray[float64], NDArray[float64]]: ...
+def project(
+    v: NDArray[float64],
+    breakpoints: NDArray[int64],
+    weights: NDArray[float64] | None,
+    degree: int,
+    transposed: bool,
+    threads: int,
+) -> NDArray[float64]: ...
+def instruction_sets() -> list[str]: ...
