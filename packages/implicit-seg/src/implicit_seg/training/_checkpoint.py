@@ -1,0 +1,74 @@
+"""One file that holds a run after its last finished epoch; replaced as a whole, never half written."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_MAGIC = (
+    b"implicit-seg checkpoint 1\n"  # then the SHA-256 of the rest in hex, a line feed, and torch's own format
+)
+_DIGEST = 64
+
+
+def save(path: Path, identity: dict[str, Any], state: dict[str, Any]) -> None:
+    """Writes a checkpoint, so that `path` holds the old one or the new one, whenever the process dies."""
+    buffer = io.BytesIO()
+    torch.save({"identity": identity, "state": state}, buffer)
+    payload = buffer.getvalue()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".part")
+    with temporary.open("wb") as file:
+        file.write(_MAGIC + hashlib.sha256(payload).hexdigest().encode() + b"\n" + payload)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    _sync_folder(path.parent)
+
+
+def load(path: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
+    """Returns the state in a checkpoint, or None where there is none.
+
+    Raises:
+        ValueError: the file is damaged, no checkpoint, or one of another run.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    start = len(_MAGIC) + _DIGEST + 1
+    digest, payload = content[len(_MAGIC) : start - 1], content[start:]
+    if not content.startswith(_MAGIC) or hashlib.sha256(payload).hexdigest().encode() != digest:
+        raise ValueError(
+            f"`checkpoint`: {path} is damaged or no checkpoint of this package. "
+            "Delete it to start anew, or name another file."
+        )
+    stored = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
+    differences = [
+        f"{key} was {stored['identity'].get(key)!r}, is {identity.get(key)!r}"
+        for key in sorted(stored["identity"] | identity)
+        if stored["identity"].get(key) != identity.get(key)
+    ]
+    if differences:
+        raise ValueError(
+            f"`checkpoint`: {path} belongs to another run ({'; '.join(differences)}). "
+            "Delete it to start anew, name another file, or restore the settings."
+        )
+    return stored["state"]
+
+
+def _sync_folder(folder: Path) -> None:
+    """Makes the renaming itself durable, where the system lets a folder be opened (not on Windows)."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

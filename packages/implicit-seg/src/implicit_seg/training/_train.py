@@ -1,0 +1,185 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from implicit_seg.training import _checkpoint
+from implicit_seg.training._data import epoch_batches, epoch_seed
+from implicit_seg.training._history import History
+from implicit_seg.training._settings import TrainingSettings, make_optimizer, make_scheduler
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from accelerate import Accelerator
+    from torch import Tensor
+    from torch.optim.lr_scheduler import LRScheduler
+    from torch.utils.data import DataLoader
+
+    from implicit_seg.training._data import Items
+
+
+def train(
+    model: nn.Module,
+    items: Items,
+    loss: Callable[[Tensor, Tensor], Tensor],
+    settings: TrainingSettings,
+    *,
+    checkpoint: Path | None = None,
+    evaluate: Callable[[nn.Module], Mapping[str, float]] | None = None,
+    callback: Callable[[int, int, float], None] | None = None,
+    log: Callable[[str], None] | None = None,
+) -> History:
+    """Trains a model in place, and goes on where it was killed.
+
+    The order of the data, the augmentation and the random layers of an epoch depend on `settings.seed` and
+    the number of the epoch alone. A run that is killed at any moment and started again with the same
+    arguments therefore does the epochs that are not finished, and on a CPU it ends with the same bits as a
+    run that nobody killed.
+
+    The model trains where it is (move it to the GPU first). Under `accelerate launch` every process trains on
+    its own device, with its share of every batch.
+
+    Args:
+        model: maps a batch of images to values, such as `nn.Sequential(UNetImplicit(...),
+            TensorProductSplineHead(...))`.
+        items: pairs of an image (channels, height, width) and its mask (classes, height, width): a list, or a
+            map-style `torch.utils.data.Dataset`.
+        loss: of values and masks, such as `DiceLoss()`. A loss with terms on the values alone is a function
+            of both, too.
+        settings: see `TrainingSettings`.
+        checkpoint: file that holds the run after its last finished epoch; None keeps none.
+        evaluate: called with the model in evaluation mode after each epoch; its figures are kept in the
+            history.
+        callback: called as `callback(step, total, loss)` after each step, 1-based, over all epochs.
+        log: gets one line for each finished epoch once its checkpoint is on the disk.
+
+    Returns:
+        The history of all epochs, those from before an interruption included.
+
+    Raises:
+        ImportError: accelerate is missing; `pip install "implicit-seg[train]"`.
+        ValueError: `items` is empty or an item has a wrong shape; `checkpoint` is damaged or belongs to
+            another run.
+        FloatingPointError: the loss is infinite or not a number; the checkpoint keeps the last finished
+            epoch.
+
+    >>> from implicit_seg import DiceLoss, UNet
+    >>> image = torch.rand(1, 16, 16, generator=torch.Generator().manual_seed(0))
+    >>> history = train(UNet(1, 4), [(image, (image > 0.5).float())], DiceLoss(), TrainingSettings(epochs=2))
+    >>> len(history)
+    2
+    """
+    accelerator = _accelerator()
+    if len(items) == 0:  # pyright: ignore[reportArgumentType] (a map-style data set)
+        raise ValueError("`items` is empty; give at least one pair of an image and a mask.")
+    if accelerator.num_processes > 1:
+        model.to(accelerator.device)
+    optimizer = make_optimizer(settings, model.parameters())
+    steps = len(epoch_batches(items, settings, 0, accelerator.process_index, accelerator.num_processes))
+    scheduler = make_scheduler(settings, optimizer, settings.epochs * steps)
+    records: list[dict[str, float]] = []
+    parts = {"model": model, "optimizer": optimizer, "scheduler": scheduler}
+    identity = _identity(model, items, loss, settings)
+
+    state = _checkpoint.load(Path(checkpoint), identity) if checkpoint is not None else None
+    if state is not None:
+        for name, part in parts.items():
+            part.load_state_dict(state[name])
+        records = state["records"]
+        if log is not None and accelerator.is_main_process:
+            log(f"resumed after epoch {len(records)}/{settings.epochs} from {checkpoint}")
+
+    prepared_model, prepared_optimizer = accelerator.prepare(model, optimizer)
+    for epoch in range(len(records), settings.epochs):
+
+        def report(step: int, value: float, epoch: int = epoch) -> None:
+            if not math.isfinite(value):
+                raise FloatingPointError(
+                    f"the loss is {value} in epoch {epoch + 1}, step {step} of {steps}. "
+                    "Lower `learning_rate`, or look for NaN in the images."
+                )
+            if callback is not None and accelerator.is_main_process:
+                callback(epoch * steps + step, settings.epochs * steps, value)
+
+        batches = epoch_batches(items, settings, epoch, accelerator.process_index, accelerator.num_processes)
+        with _seeded(epoch_seed(settings.seed, epoch), next(model.parameters()).device):
+            mean = _epoch(accelerator, prepared_model, prepared_optimizer, scheduler, loss, batches, report)
+            model.eval()
+            records.append({"loss": mean, **(evaluate(model) if evaluate is not None else {})})
+        if accelerator.is_main_process:
+            if checkpoint is not None:
+                state = {name: part.state_dict() for name, part in parts.items()}
+                _checkpoint.save(Path(checkpoint), identity, state | {"records": records})
+            if log is not None:
+                figures = ", ".join(f"{name} {value:.4g}" for name, value in records[-1].items())
+                log(f"epoch {epoch + 1}/{settings.epochs}: {figures}")
+        accelerator.wait_for_everyone()
+    model.eval()
+    return History(tuple(records))
+
+
+def _epoch(
+    accelerator: Accelerator,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    scheduler: LRScheduler,
+    loss: Callable[[Tensor, Tensor], Tensor],
+    batches: DataLoader,
+    report: Callable[[int, float], None],
+) -> float:
+    """Does the steps of one epoch and returns the mean of their losses."""
+    model.train()
+    device = next(model.parameters()).device
+    total = 0.0
+    for step, (image, mask) in enumerate(batches, start=1):
+        optimizer.zero_grad()
+        error = loss(model(image.to(device)), mask.to(device))
+        value = float(error.detach())
+        report(step, value)
+        accelerator.backward(error)
+        optimizer.step()
+        scheduler.step()
+        total += value
+    return total / len(batches)
+
+
+@contextmanager
+def _seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Seeds what random layers draw from, and leaves the caller's generators as they were."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
+
+
+def _accelerator() -> Accelerator:
+    try:
+        from accelerate import Accelerator
+    except ImportError as error:
+        raise ImportError('`train` needs accelerate: pip install "implicit-seg[train]".') from error
+    return Accelerator(device_placement=False)
+
+
+def _identity(model: nn.Module, items: Items, loss: Callable, settings: TrainingSettings) -> dict[str, Any]:
+    """Returns what a checkpoint must agree with: settings, structure of the model, number of items, loss."""
+    identity: dict[str, Any] = asdict(settings)
+    del identity["workers"]
+    identity["items"] = len(items)  # pyright: ignore[reportArgumentType] (a map-style data set)
+    identity["loss"] = (
+        repr(loss) if isinstance(loss, nn.Module) else getattr(loss, "__qualname__", repr(type(loss)))
+    )
+    shapes = [(name, tuple(value.shape)) for name, value in model.state_dict().items()]
+    digest = hashlib.sha256(
+        f"{model!r} {shapes}".encode()
+    ).hexdigest()  # its print-out names what has no weights
+    identity["model"] = f"{type(model).__name__} {digest[:12]}"
+    return identity

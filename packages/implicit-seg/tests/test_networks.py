@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from implicit_seg import DiceLoss, TensorProductSplineHead, UNet, UNetImplicit, VGGImplicit1, VGGImplicit2
+
+COUNTS = {  # Table 1 of Barrowclough et al.; fewer filters and the VGGs follow from the same blocks
+    lambda: UNetImplicit(3): 7_701_825,
+    lambda: UNetImplicit(4): 31_042_369,
+    lambda: UNetImplicit(5): 124_385_089,
+    lambda: UNetImplicit(4, filters=32): 7_765_409,
+    lambda: UNetImplicit(4, filters=16): 1_943_761,
+    lambda: UNet(4): 31_042_369,
+    VGGImplicit1: 1_740_801,
+    VGGImplicit2: 7_656_001,
+}
+
+
+@pytest.mark.parametrize(("build", "count"), COUNTS.items(), ids=str)
+def test_number_of_parameters(build, count):
+    with torch.device("meta"):
+        network = build()
+    assert sum(p.numel() for p in network.parameters()) == count
+
+
+@pytest.mark.parametrize("size", [(16, 16), (33, 70), (64, 41)])
+def test_coefficients_do_not_depend_on_the_size_of_the_image(size):
+    network = UNetImplicit(2, (3, 5), 4, in_channels=2, out_channels=3)
+    assert network.grid == (12, 20)
+    assert network(torch.zeros(2, 2, *size)).shape == (2, 3, 12, 20)
+
+
+@pytest.mark.parametrize("size", [(16, 16), (33, 70), (17, 41)])
+def test_unet_keeps_any_size(size):
+    assert UNet(3, 4, in_channels=2, out_channels=3)(torch.zeros(2, 2, *size)).shape == (2, 3, *size)
+
+
+def test_unet_and_unet_implicit_have_the_same_parameters():
+    network = UNet(2, 4)
+    network.load_state_dict(UNetImplicit(2, 4, 4).state_dict())
+
+
+@pytest.mark.parametrize(("network", "scale"), [(VGGImplicit1, 4), (VGGImplicit2, 8)])
+def test_vgg_scale(network, scale):
+    with torch.device("meta"):
+        coefficients = network(in_channels=3, out_channels=2)(torch.zeros(1, 3, 64, 96))
+    assert coefficients.shape == (1, 2, 64 // scale, 96 // scale)
+
+
+def test_every_parameter_gets_a_gradient(generator):
+    network = UNetImplicit(2, 2, 4)
+    model = nn.Sequential(network, TensorProductSplineHead(network.grid, (32, 48)))
+    image = torch.randn(2, 1, 32, 48, generator=generator)
+    DiceLoss(epsilon=1.0)(model(image), image > 0).backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+    assert all(p.grad.abs().max() > 0 for p in network.last.parameters())
+
+
+def test_any_backbone_will_do():
+    model = nn.Sequential(
+        nn.Conv2d(3, 2, 3, stride=4, padding=1), TensorProductSplineHead((8, 8), (32, 32), 3)
+    )
+    assert model(torch.zeros(1, 3, 32, 32)).shape == (1, 2, 32, 32)
+
+
+def test_messages():
+    with pytest.raises(ValueError, match="`depth` must be at least 1; got 0"):
+        UNet(0)
+    with pytest.raises(ValueError, match="`bottleneck` must be at least 1; got 0"):
+        UNetImplicit(2, (4, 0))
+    with pytest.raises(ValueError, match="`in_channels` must be at least 1; got 0"):
+        VGGImplicit1(in_channels=0)
+    with pytest.raises(ValueError, match=r"at least 8 for this network; got the shape \(1, 1, 7, 64\)"):
+        UNetImplicit(3, 2, 2)(torch.zeros(1, 1, 7, 64))
+    with torch.device("meta"), pytest.raises(ValueError, match="at least 8 for this network"):
+        VGGImplicit2()(torch.zeros(1, 1, 7, 64))
