@@ -1,0 +1,1 @@
+"""The command `repro`: finds experiments, runs them, and shows ours beside the papers'."""

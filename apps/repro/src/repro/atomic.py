@@ -1,0 +1,33 @@
+"""Files that are there whole or not at all, whenever the process is killed."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def write(path: Path, content: bytes | str) -> None:
+    """Writes a file by way of a temporary one in the same folder, which then takes its name.
+
+    The temporary file reaches the disk (fsync) before the name does, so a reader sees the old content or the
+    new, never a part.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Writes JSON that every reader understands: a NaN or an infinity is a `ValueError`."""
+    write(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")

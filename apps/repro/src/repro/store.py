@@ -1,0 +1,120 @@
+"""The runs on disk: `<runs>/<experiment>/<UTC time>/`, each known by its identity, held by one process."""
+
+from __future__ import annotations
+
+import fcntl
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from repro import atomic, schema
+from repro._context import now
+from repro.errors import UserError
+from repro.identity import Identity  # noqa: TC001  (`schema.decode` reads the annotation)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+NAME = "identity.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Marker:
+    """What `identity.json` holds: the first file of a run.
+
+    Attributes:
+        sha256: of the identity.
+        started: UTC.
+        identity: of the run.
+    """
+
+    sha256: str
+    started: str
+    identity: Identity
+
+
+def check_writable(folder: Path) -> None:
+    """Makes a folder where it is missing and sees that files can be written there.
+
+    Raises:
+        UserError: they cannot.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UserError(
+            f"The folder {folder} cannot be written to ({error.strerror}). Choose another."
+        ) from error
+
+
+@contextmanager
+def hold(runs: Path, identity: Identity, *, fresh: bool) -> Iterator[Path]:
+    """Finds the newest run of this identity, or starts one, and keeps other processes out of it.
+
+    Raises:
+        UserError: another process is at work in that run.
+    """
+    parent = runs / identity.experiment
+    parent.mkdir(exist_ok=True)
+    with _lock(parent, wait=True):  # so that two processes do not start the same run side by side
+        found = [] if fresh else [f for f in folders(parent) if _sha256(f) == identity.sha256]
+        folder = found[-1] if found else _start(parent, identity)
+    with _lock(folder, wait=False):
+        yield folder
+
+
+def folders(parent: Path) -> list[Path]:
+    """Returns an experiment's runs, oldest first."""
+    return sorted(path for path in parent.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+def marker(folder: Path) -> Marker:
+    """Reads `identity.json`.
+
+    Raises:
+        ValueError: it is not there or damaged; the message says how.
+    """
+    try:
+        return schema.decode((folder / NAME).read_text(encoding="utf-8"), Marker)
+    except OSError as error:
+        raise ValueError(f"{NAME} cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise ValueError(f"{NAME} is damaged: {error}") from error
+
+
+def _sha256(folder: Path) -> str | None:
+    try:
+        return marker(folder).sha256
+    except ValueError:
+        return None  # not a run one can resume; the report names it
+
+
+def _start(parent: Path, identity: Identity) -> Path:
+    while True:
+        folder = parent / datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
+        try:
+            folder.mkdir()
+            break
+        except FileExistsError:  # two runs within a second
+            time.sleep(0.1)
+    atomic.write_json(folder / NAME, asdict(Marker(sha256=identity.sha256, started=now(), identity=identity)))
+    return folder
+
+
+@contextmanager
+def _lock(folder: Path, *, wait: bool) -> Iterator[None]:
+    """Holds the lock of a folder, which the system takes back however the process ends."""
+    with (folder / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(
+                f"Another process is at work in {folder}. Wait for it, or start anew with --fresh."
+            ) from error
+        yield

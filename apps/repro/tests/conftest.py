@@ -1,0 +1,66 @@
+"""Puts the toy experiments in the place of the installed apps and the test into an empty folder."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+TOYS = Path(__file__).with_name("toys.py")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def toys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
+    specification = importlib.util.spec_from_file_location("toys", TOYS)
+    assert specification
+    assert specification.loader
+    module = importlib.util.module_from_spec(specification)
+    monkeypatch.setitem(sys.modules, "toys", module)
+    specification.loader.exec_module(module)
+    monkeypatch.setattr("repro.registry.entry_points", module.entry_points)
+    monkeypatch.setattr("repro.devices.sees_cuda", lambda framework: False)  # asking torch takes seconds
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    return module
+
+
+@pytest.fixture
+def repro(toys: ModuleType, capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
+    """The command `repro` over the toys: `repro("run", "toy.walk")`."""
+    from repro import cli
+
+    def command(*arguments: Any) -> Outcome:
+        capsys.readouterr()
+        try:
+            code = cli.main([str(argument) for argument in arguments])
+        except SystemExit as ended:  # the parser's way to show help and faults
+            code = int(ended.code or 0)
+        return Outcome(code, *capsys.readouterr())
+
+    return command
+
+
+@pytest.fixture
+def run_of() -> Callable[[str], Path]:
+    """The only run of an experiment."""
+
+    def find(name: str) -> Path:
+        (folder,) = (path for path in Path("runs", name).iterdir() if path.is_dir())
+        return folder
+
+    return find

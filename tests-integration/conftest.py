@@ -1,0 +1,39 @@
+"""The report over all six real experiments, each at settings so small that it takes seconds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from repro import cli
+
+TINY = {
+    "dsa.signal": "",
+    "dsa.table3": "starts 1 max-iterations 5",
+    "dsa.table5": "elements 8,16 convergence 4,8 shown 4 steps 5 random-steps 5",
+    "implicit_splines.coins": (
+        "size 50 depth 1 bottleneck 8 filters 4 crops 32 batch-size 4 epochs 2 learning-rate 1e-2"
+    ),
+    "pde_priors.cell": "noise 0.5 crops 2 size 48 depth 1 filters 4 epochs 2 repeats 12 learning-rate 1e-2",
+    "metaballs.silhouette": "components 4 views 2 pixels 16 epochs 1 mesh-cells 16",
+}
+"""Settings of each experiment: names and values, a comma between the values of a tuple."""
+
+
+def options(settings: str) -> list[str]:
+    """Turns "steps 5 elements 8,16" into command line options."""
+    words = settings.split()
+    pairs = zip(words[::2], words[1::2], strict=True)
+    return [word for name, value in pairs for word in (f"--settings.{name}", *value.split(","))]
+
+
+@pytest.fixture(scope="session")
+def real_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Returns the page; the runs lie beside it in `runs/`."""
+    folder = tmp_path_factory.mktemp("real")
+    runs = ["--runs", str(folder / "runs")]
+    for name, settings in TINY.items():
+        assert cli.main(["run", name, *runs, "--device", "cpu", *options(settings)]) == 0
+    assert cli.main(["report", *runs, "--output", str(folder / "report.html")]) == 0
+    return folder / "report.html"

@@ -1,0 +1,48 @@
+"""The six experiments through the command `repro`, from entry point to page."""
+
+from __future__ import annotations
+
+import json
+import math
+from html import escape
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+
+NAMES = sorted(entry.name for entry in entry_points(group="repro.experiments"))
+
+
+def test_every_package_and_every_paper_has_an_experiment() -> None:
+    assert NAMES == [
+        "dsa.signal",
+        "dsa.table3",
+        "dsa.table5",
+        "implicit_splines.coins",
+        "metaballs.silhouette",
+        "pde_priors.cell",
+    ]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_experiment_leaves_a_whole_result(real_report: Path, name: str) -> None:
+    (path,) = (real_report.parent / "runs" / name).glob("*/result.json")
+    result = json.loads(path.read_text())
+    assert result["figures"]
+    assert all(math.isfinite(value) for figure in result["figures"] for value in figure["values"])
+    assert result["pictures"]
+    assert all((path.parent / picture["light"]).stat().st_size > 5000 for picture in result["pictures"])
+    assert result["identity"]["settings"]
+    assert result["environment"]["packages"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_page_shows_every_figure_and_picture(real_report: Path, name: str) -> None:
+    html = real_report.read_text(encoding="utf-8")
+    (path,) = (real_report.parent / "runs" / name).glob("*/result.json")
+    result = json.loads(path.read_text())
+    assert escape(result["title"], quote=False) in html
+    for figure in result["figures"]:
+        assert escape(figure["label"], quote=False) in html
+    assert "http://" not in html.replace("http://www.w3.org", "")
+    assert html.count("<picture") >= len(result["pictures"])
