@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from matplotlib.figure import Figure
+
+from dsa.table3 import DOMAINS, EXPERIMENT, Settings, bukin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+class FakeContext:
+    """Keeps what an experiment reports, and draws its pictures to nowhere."""
+
+    seed = 0
+    device = "cpu"
+    data = None
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.lines: list[str] = []
+        self.pictures: dict[str, str] = {}
+        self.steps: list[tuple[int, int, float]] = []
+
+    def progress(self, description: str) -> Callable[[int, int, float], None]:
+        return lambda step, total, loss: self.steps.append((step, total, loss))
+
+    def log(self, message: str) -> None:
+        self.lines.append(message)
+
+    def picture(
+        self,
+        name: str,
+        caption: str,
+        draw: Callable[[Figure], None],
+        *,
+        size: tuple[float, float] = (8.0, 4.5),
+    ) -> None:
+        figure = Figure(figsize=size, layout="constrained")
+        draw(figure)
+        figure.canvas.draw()
+        assert figure.axes
+        self.pictures[name] = caption
+
+
+@pytest.fixture(scope="module")
+def context(tmp_path_factory: pytest.TempPathFactory) -> FakeContext:
+    return FakeContext(tmp_path_factory.mktemp("table3"))
+
+
+@pytest.fixture(scope="module")
+def measured(context: FakeContext) -> dict[str, float]:
+    return dict(EXPERIMENT.run(Settings(starts=1), context))
+
+
+def test_every_figure_is_measured(measured: dict[str, float]) -> None:
+    assert set(measured) == {figure.key for figure in EXPERIMENT.figures}
+
+
+def test_figures_lie_in_their_bands_even_with_one_start(measured: dict[str, float]) -> None:
+    bands = {figure.key: figure.smoke for figure in EXPERIMENT.figures if figure.smoke is not None}
+    assert len(bands) == 4
+    assert all(measured[key] in band for key, band in bands.items())
+
+
+def test_free_knots_fit_better_than_fixed_ones(measured: dict[str, float]) -> None:
+    for key in measured:
+        if "free" in key:
+            assert measured[key] < 0.5 * measured[key.replace("free", "fixed")]
+
+
+def test_report(measured: dict[str, float], context: FakeContext) -> None:
+    assert len(measured) == 8
+    assert set(context.pictures) == {"surfaces", "errors", "section"}
+    assert "at y = 0.005" in context.pictures["errors"]  # the valley's floor is y = 0.01 x^2, lowest at y = 0
+    assert len(context.lines) == 4
+    assert [step[:2] for step in context.steps] == [(1, 1)] * 4
+
+
+def test_bukin_at_known_points() -> None:
+    points = bukin(5, (-15.0, 5.0), (-3.0, 5.0))
+    assert points.shape == (5, 5, 3)
+    # x = -10, y = 1 is the minimum with value 0
+    at_minimum = points[1, 2]
+    assert at_minimum.tolist() == pytest.approx([-10, 1, 0], abs=1e-5)  # the square root of one rounding of y
+    # x = 5, y = -3: 100 sqrt(3.25) + 0.15
+    assert points[4, 0].tolist() == pytest.approx([5, -3, 100 * 3.25**0.5 + 0.15])
+
+
+def test_every_preset_has_its_time_and_the_same_problem() -> None:
+    assert set(EXPERIMENT.presets) == set(EXPERIMENT.minutes) == {"smoke", "quick", "paper"}
+    starts = [EXPERIMENT.presets[preset].starts for preset in ("smoke", "quick", "paper")]
+    assert starts == sorted(starts)
+    assert not EXPERIMENT.seeded
+    assert DOMAINS[""] != DOMAINS["printed_"]
+    assert torch.equal(bukin(3, *DOMAINS[""])[:, 0, 0], torch.tensor([-15.0, -5.0, 5.0], dtype=torch.float64))

@@ -1,0 +1,1 @@
+"""Barrowclough et al. (2021), reproduced: implicit-spline segmentation."""
