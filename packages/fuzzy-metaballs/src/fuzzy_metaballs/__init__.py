@@ -1,0 +1,34 @@
+"""Fuzzy Metaballs: a differentiable renderer of Gaussian mixtures in JAX."""
+
+from importlib.metadata import version
+
+from fuzzy_metaballs._camera import Camera
+from fuzzy_metaballs._losses import silhouette_loss
+from fuzzy_metaballs._mesh import Mesh, to_mesh
+from fuzzy_metaballs._pose import look_at, orbit_views, se3_exp, sphere_views
+from fuzzy_metaballs._render import Image, render
+from fuzzy_metaballs._sample import sample_points
+from fuzzy_metaballs._shape import FuzzyMetaballs
+from fuzzy_metaballs._silhouette import SilhouetteFit, shape_from_silhouette
+from fuzzy_metaballs._stopping import StoppingRule
+
+__version__ = version("fuzzy-metaballs")
+
+__all__ = [
+    "Camera",
+    "FuzzyMetaballs",
+    "Image",
+    "Mesh",
+    "SilhouetteFit",
+    "StoppingRule",
+    "__version__",
+    "look_at",
+    "orbit_views",
+    "render",
+    "sample_points",
+    "se3_exp",
+    "shape_from_silhouette",
+    "silhouette_loss",
+    "sphere_views",
+    "to_mesh",
+]

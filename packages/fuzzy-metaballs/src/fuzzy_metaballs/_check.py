@@ -1,0 +1,71 @@
+"""What every public function asks of its arguments; traced values pass unseen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import TypeAlias
+
+    from jaxtyping import Array
+
+    ArrayLike: TypeAlias = Array | np.ndarray | Sequence[Any] | float
+
+
+def as_floats(name: str, value: ArrayLike, shape: tuple[int | None, ...]) -> Array:
+    """Returns `value` as a floating-point array of the given shape (None: any size), all finite.
+
+    Integers become floats of the default width. Values are looked at only where there are any: a tracer's are
+    not known yet.
+    """
+    array = jnp.asarray(value)
+    if not jnp.issubdtype(array.dtype, jnp.floating):
+        if not jnp.issubdtype(array.dtype, jnp.integer):
+            raise TypeError(f"`{name}` must be real; got {array.dtype}. Convert it to float32 or float64.")
+        array = array.astype(float)
+    if array.ndim != len(shape) or any(
+        want not in (None, have) for want, have in zip(shape, array.shape, strict=True)
+    ):
+        wanted = tuple("any" if size is None else size for size in shape)
+        raise ValueError(f"`{name}` must have shape {wanted}; got {array.shape}.")
+    check(name, array, np.isfinite, "be finite")
+    return array
+
+
+def check(
+    name: str,
+    array: Array,
+    rule: Callable[[np.ndarray], np.ndarray],
+    wanted: str,
+    *,
+    of: Callable[[np.ndarray], np.ndarray] = np.asarray,
+) -> None:
+    """Raises a ValueError that names the first entry that breaks `rule`; traced arrays pass unseen.
+
+    Args:
+        name: what the message calls the values.
+        array: holds them.
+        rule: from values to booleans of the same shape.
+        wanted: completes "must ...".
+        of: takes the values from the array, in NumPy so that nothing is compiled for a check.
+    """
+    if isinstance(array, Tracer):
+        return
+    values = np.asarray(of(np.asarray(array)))
+    good = rule(values)
+    if not good.all():
+        index = tuple(int(i) for i in np.argwhere(~good)[0])
+        place = f"{name}[{', '.join(map(str, index))}]" if index else name
+        raise ValueError(f"`{name}` must {wanted}; {place} = {values[index]:g}.")
+
+
+def choose(name: str, value: str, known: tuple[str, ...], planned: tuple[str, ...] = ()) -> None:
+    """Raises a ValueError unless `value` is one of `known`."""
+    if value not in known:
+        later = f" ({', '.join(map(repr, planned))}: not in this version)" if value in planned else ""
+        raise ValueError(f"`{name}` must be one of {', '.join(map(repr, known))}; got {value!r}{later}.")

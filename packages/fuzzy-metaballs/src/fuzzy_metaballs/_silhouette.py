@@ -1,0 +1,335 @@
+"""Shape from silhouette: a shape from masks of it seen from known poses."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+from zipfile import BadZipFile
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from fuzzy_metaballs._blend import BLENDS
+from fuzzy_metaballs._check import as_floats, check, choose
+from fuzzy_metaballs._losses import silhouette_loss
+from fuzzy_metaballs._render import BlendName, default_chunk_size, trace
+from fuzzy_metaballs._shape import FuzzyMetaballs
+from fuzzy_metaballs._stopping import StoppingRule
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from jaxtyping import Array, Float, Int
+    from matplotlib.axes import Axes
+
+    from fuzzy_metaballs._camera import Camera
+    from fuzzy_metaballs._check import ArrayLike
+
+
+@dataclass(frozen=True)
+class SilhouetteFit:
+    """What `shape_from_silhouette` found.
+
+    Attributes:
+        shape: in world units.
+        history: (steps,), loss of each batch of rays before its step.
+        learning_rates: (steps,), of each step.
+        stopped: "converged" by the stopping rule, or "epochs" when they were used up first.
+    """
+
+    shape: FuzzyMetaballs
+    history: np.ndarray
+    learning_rates: np.ndarray
+    stopped: Literal["converged", "epochs"]
+
+    def __repr__(self) -> str:
+        last = self.history[-min(len(self.history), 50) :].mean()
+        return (
+            f"SilhouetteFit(components={self.shape.components}, steps={len(self.history)}, "
+            f"loss={self.history[0]:.4g} -> {last:.4g}, stopped={self.stopped!r})"
+        )
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draws the loss of each batch and its running mean over 50 steps; needs the extra `plot`."""
+        if ax is None:
+            try:
+                import matplotlib.pyplot as plt
+            except ImportError as error:
+                raise ImportError('Plotting needs matplotlib: pip install "fuzzy-metaballs[plot]"') from error
+            ax = plt.figure().add_subplot()
+        steps = np.arange(1, len(self.history) + 1)
+        ax.plot(steps, self.history, ".", ms=2, alpha=0.35, color="C0", label="batch of rays")
+        window = min(50, len(self.history))
+        mean = np.convolve(self.history, np.full(window, 1 / window), mode="valid")
+        ax.plot(np.arange(len(mean)) + (window + 1) / 2, mean, color="C1", label=f"mean of {window}")
+        ax.set(xlabel="step", ylabel="cross-entropy", yscale="log")
+        ax.legend()
+        return ax
+
+
+def shape_from_silhouette(
+    masks: ArrayLike,
+    camera: Camera,
+    poses: ArrayLike,
+    *,
+    key: Array,
+    components: int = 40,
+    blend: BlendName = "two_parameter",
+    learning_rate: float = 0.05,
+    batch_rays: int = 800,
+    epochs: int = 10,
+    stopping: StoppingRule | None = None,
+    callback: Callable[[int, int, float], None] | None = None,
+    checkpoint: Path | None = None,
+) -> SilhouetteFit:
+    """Finds the shape whose silhouettes are the masks, by Adam on the cross-entropy of rays (section 7.2).
+
+    A blobby sphere is placed where the masks' middles meet and grown or shrunk into the masks, without any
+    regularisation. Lengths are measured in units of that sphere, so the recipe does not depend on the unit of
+    the poses.
+
+    Args:
+        masks: (V, H, W), bool or in [0, 1], 1 on the object; V at least 2.
+        camera: the camera of all views, H x W.
+        poses: (V, 4, 4), camera to world, OpenCV convention.
+        key: of `jax.random`; draws the initial sphere and the order of the rays.
+        components: N.
+        blend: as in `render`. The default's gradient does not fade far from the shape.
+        learning_rate: of Adam at the start.
+        batch_rays: rays in a step, drawn without replacement from all views together.
+        epochs: passes over all rays at most.
+        stopping: when to lower the learning rate and to stop; by default the paper's rule
+            with a window of 200 steps and a slope of -1e-5.
+        callback: called after each step as `callback(step, total, loss)`, step from 1.
+        checkpoint: a file (.npz) that keeps the state after each epoch, written atomically. A later call with
+            the same arguments goes on from there and ends with the same result as an unbroken one.
+
+    Raises:
+        ValueError: shapes disagree; a mask is empty, full, or leaves [0, 1]; all views look the same way; the
+            checkpoint belongs to other arguments.
+        ImportError: optax is missing (`pip install "fuzzy-metaballs[fit]"`).
+    """
+    _require_optax()
+    choose("blend", blend, tuple(BLENDS), ("sorted",))
+    stopping = stopping or StoppingRule(window=200, slope=-1e-5)
+    masks, poses = _checked(masks, camera, poses)
+    if not learning_rate > 0:
+        raise ValueError(f"`learning_rate` must be positive; got {learning_rate:g}.")
+    if epochs < 1:
+        raise ValueError(f"`epochs` must be at least 1; got {epochs}.")
+    if not 1 <= batch_rays <= masks.size:
+        raise ValueError(
+            f"`batch_rays` must lie in [1, {masks.size}], the count of pixels; got {batch_rays}."
+        )
+
+    center, radius = _frame(masks, camera, poses)
+    origins, directions = _rays(camera, poses)
+    # Centred in double precision first: cameras and object may be far from the origin of the world.
+    dtype = poses.dtype
+    origins = jnp.asarray((origins - center) / radius, dtype)
+    directions, labels = jnp.asarray(directions, dtype), jnp.asarray(masks.ravel(), dtype)
+    start_key, order_key = jax.random.split(key)
+    shape = FuzzyMetaballs.sphere(components, key=start_key, center=jnp.zeros(3, dtype))
+
+    per_epoch = masks.size // batch_rays
+    state = _State(shape, _optimizer().init(shape), [], [], 0, 0, 0)
+    identity = ""
+    if checkpoint is not None:
+        settings = (components, blend, learning_rate, batch_rays, stopping, jax.random.key_data(key).tolist())
+        identity = _identity(settings, masks, poses, camera)
+        state = _load(checkpoint, identity, state)
+    total = epochs * per_epoch
+    while len(state.losses) < total and state.drops < stopping.drops:
+        epoch, start = divmod(len(state.losses), per_epoch)
+        order = np.asarray(jax.random.permutation(jax.random.fold_in(order_key, epoch), masks.size))
+        for batch in order[: per_epoch * batch_rays].reshape(per_epoch, batch_rays)[start:]:
+            rate = learning_rate * stopping.factor**state.drops
+            arrays = origins, directions, labels, batch, jnp.asarray(rate, dtype)
+            state.shape, state.moments, loss = _step(state.shape, state.moments, *arrays, blend=blend)
+            state.record(float(loss), rate, stopping)
+            if callback is not None:
+                callback(len(state.losses), total, state.losses[-1])
+            if state.drops == stopping.drops:
+                break
+        if checkpoint is not None:
+            _save(checkpoint, identity, state)
+    return SilhouetteFit(
+        shape=_in_world(state.shape, center, radius),
+        history=np.array(state.losses),
+        learning_rates=np.array(state.rates),
+        stopped="converged" if state.drops == stopping.drops else "epochs",
+    )
+
+
+@dataclass
+class _State:
+    """All that a fit carries from step to step."""
+
+    shape: FuzzyMetaballs
+    moments: Any
+    losses: list[float]
+    rates: list[float]
+    drops: int
+    last_drop: int
+    calm: int  # steps in a row in which the loss did not reliably decrease
+
+    def record(self, loss: float, rate: float, stopping: StoppingRule) -> None:
+        self.losses.append(loss)
+        self.rates.append(rate)
+        since = self.losses[max(self.last_drop, len(self.losses) - stopping.window) :]
+        self.calm = self.calm + 1 if stopping.decreasing(since) < stopping.probability else 0
+        if self.calm == stopping.patience:
+            self.drops, self.last_drop, self.calm = self.drops + 1, len(self.losses), 0
+
+
+def _require_optax() -> None:
+    try:
+        import optax  # noqa: F401 (only whether it is there)
+    except ImportError as error:
+        raise ImportError('Shape from silhouette needs optax: pip install "fuzzy-metaballs[fit]"') from error
+
+
+def _optimizer() -> Any:
+    import optax
+
+    return optax.scale_by_adam()
+
+
+@partial(jax.jit, static_argnames="blend")
+def _step(
+    shape: FuzzyMetaballs,
+    moments: Any,
+    origins: Float[Array, "all 3"],
+    directions: Float[Array, "all 3"],
+    labels: Float[Array, " all"],
+    batch: Int[Array, " rays"],
+    rate: Float[Array, ""],
+    blend: BlendName,
+) -> tuple[FuzzyMetaballs, Any, Float[Array, ""]]:
+    def loss(shape: FuzzyMetaballs) -> Float[Array, ""]:
+        nothing = jnp.zeros((shape.components, 1), origins.dtype)
+        _, alpha_logit, _ = trace(
+            shape,
+            origins[batch],
+            directions[batch],
+            features=nothing,
+            blend=blend,
+            chunk_size=default_chunk_size(),
+        )
+        return silhouette_loss(alpha_logit, labels[batch])
+
+    value, gradient = jax.value_and_grad(loss)(shape)
+    updates, moments = _optimizer().update(gradient, moments)
+    return jax.tree.map(lambda x, u: x - rate * u, shape, updates), moments, value
+
+
+def _checked(masks: ArrayLike, camera: Camera, poses: ArrayLike) -> tuple[np.ndarray, Float[Array, "v 4 4"]]:
+    values = np.asarray(masks)
+    if values.dtype == bool:
+        values = values.astype(np.float32)
+    poses = as_floats("poses", poses, (None, 4, 4))
+    wanted = (poses.shape[0], camera.height, camera.width)
+    if values.shape != wanted:
+        raise ValueError(
+            f"`masks` must have shape {wanted} (poses, camera's height and width); got {values.shape}."
+        )
+    if len(values) < 2:
+        raise ValueError(f"`masks` must hold at least 2 views, for one shows no depth; got {len(values)}.")
+    if not ((values >= 0) & (values <= 1)).all():
+        view, row, column = np.argwhere(~((values >= 0) & (values <= 1)))[0]
+        raise ValueError(
+            f"`masks` must lie in [0, 1]; masks[{view}, {row}, {column}] = {values[view, row, column]:g}. "
+            "Divide 8-bit images by 255."
+        )
+    area = values.mean((1, 2))
+    for view in np.flatnonzero((area == 0) | (area == 1)):
+        raise ValueError(
+            f"`masks` must show the object and its surroundings; masks[{view}] is "
+            f"{'full' if area[view] else 'empty'}. Leave this view out, with its pose."
+        )
+    return values, poses
+
+
+def _rays(camera: Camera, poses: Float[Array, "v 4 4"]) -> tuple[np.ndarray, np.ndarray]:
+    """Origins and directions of the rays of all views, in world coordinates, each (all, 3)."""
+    rotations, origins = np.asarray(poses[:, :3, :3]), np.asarray(poses[:, :3, 3])
+    directions = np.einsum("hwj,vij->vhwi", np.asarray(camera.rays()), rotations)
+    return np.repeat(origins, camera.height * camera.width, axis=0), directions.reshape(-1, 3)
+
+
+def _frame(masks: np.ndarray, camera: Camera, poses: Float[Array, "v 4 4"]) -> tuple[np.ndarray, float]:
+    """The object's place, nearest to the rays through the masks' middles, and its median radius."""
+    fx, fy, cx, cy = np.asarray(camera.intrinsics, np.float64)
+    rotations, origins = np.asarray(poses[:, :3, :3], np.float64), np.asarray(poses[:, :3, 3], np.float64)
+    area = masks.sum((1, 2))
+    row = (masks.sum(2) @ np.arange(camera.height)) / area
+    column = (masks.sum(1) @ np.arange(camera.width)) / area
+    middles = np.stack([(column - cx) / fx, (row - cy) / fy, np.ones_like(row)], axis=1)
+    middles = np.einsum("vij,vj->vi", rotations, middles)
+    unit = middles / np.linalg.norm(middles, axis=1, keepdims=True)
+    # Least squares: sum over views of the projector across the ray, applied to (center - origin), vanishes.
+    across = np.eye(3) - unit[:, :, None] * unit[:, None, :]
+    system = across.sum(0)
+    # The smallest eigenvalue is the views' total squared sine to their common direction.
+    if np.linalg.eigvalsh(system)[0] < 1e-4 * len(masks):
+        raise ValueError("`poses` all look along one line, which shows no depth; add views from other sides.")
+    center = np.linalg.solve(system, np.einsum("vij,vj->i", across, origins))
+    depth = np.einsum("vi,vi->v", center - origins, rotations[:, :, 2])
+    check(
+        "depth of the object's middle in front of the cameras",
+        jnp.asarray(depth),
+        lambda d: d > 0,
+        "be positive",
+    )
+    return center, float(np.median(depth * np.sqrt(area / (np.pi * fx * fy))))
+
+
+def _in_world(shape: FuzzyMetaballs, center: np.ndarray, radius: float) -> FuzzyMetaballs:
+    """Scales and moves a shape out of the fit's frame, with its size measured anew."""
+    return FuzzyMetaballs.from_precision_cholesky(
+        shape.means * radius + jnp.asarray(center, shape.means.dtype),
+        shape.precision_cholesky / radius,
+        jnp.exp(shape.log_weights),
+    )
+
+
+def _identity(settings: tuple[Any, ...], masks: np.ndarray, poses: Array, camera: Camera) -> str:
+    """A fingerprint of all that the course of a fit depends on; `epochs` only says how far it goes."""
+    digest = hashlib.sha256(repr(settings).encode())
+    for array in (masks, poses, camera.intrinsics):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _save(path: Path, identity: str, state: _State) -> None:
+    leaves = jax.tree.leaves((state.shape, state.moments))
+    counts = np.array([state.drops, state.last_drop, state.calm])
+    arrays: dict[str, Any] = {f"leaf_{i}": np.asarray(leaf) for i, leaf in enumerate(leaves)}
+    arrays |= {"identity": identity, "counts": counts, "losses": state.losses, "rates": state.rates}
+    temporary = path.with_name(path.name + ".partial")
+    with temporary.open("wb") as file:
+        np.savez(file, **arrays)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def _load(path: Path, identity: str, fresh: _State) -> _State:
+    if not path.exists():
+        return fresh
+    try:
+        with np.load(path) as file:
+            stored = dict(file)
+    except (ValueError, OSError, EOFError, BadZipFile) as error:
+        raise ValueError(f"`checkpoint` {path} cannot be read; delete it to start anew.") from error
+    if str(stored.get("identity")) != identity:
+        raise ValueError(f"`checkpoint` {path} belongs to other arguments; delete it or name another file.")
+    leaves, structure = jax.tree.flatten((fresh.shape, fresh.moments))
+    shape, moments = structure.unflatten([jnp.asarray(stored[f"leaf_{i}"]) for i in range(len(leaves))])
+    drops, last_drop, calm = (int(count) for count in stored["counts"])
+    return _State(shape, moments, stored["losses"].tolist(), stored["rates"].tolist(), drops, last_drop, calm)

@@ -1,0 +1,58 @@
+"""Imports the package with its shape annotations checked: each call of a test is a check of shapes too."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+import sys
+import typing
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))  # for `scenes`, in every import mode of pytest
+
+# Most of the time goes into compiling; simpler code gives the same answers. XLA stops at a flag it does not
+# know: drop it then.
+os.environ.setdefault(
+    "XLA_FLAGS",
+    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
+    "--xla_cpu_use_fusion_emitters=false",
+)
+
+import beartype  # noqa: F401 (what is imported here is loaded before TYPE_CHECKING is true)
+import jax
+import jax.numpy
+import jax.scipy.linalg
+import matplotlib
+import numpy as np
+import numpy.typing
+import optax  # noqa: F401
+import pytest
+import skimage.measure  # noqa: F401
+from jaxtyping import install_import_hook
+
+matplotlib.use("Agg")
+import matplotlib.pyplot
+
+typing.TYPE_CHECKING = True
+try:
+    with install_import_hook("fuzzy_metaballs", "beartype.beartype"):
+        import fuzzy_metaballs
+
+        for _module in pkgutil.iter_modules(fuzzy_metaballs.__path__):
+            importlib.import_module(f"fuzzy_metaballs.{_module.name}")
+finally:
+    typing.TYPE_CHECKING = False
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """A generator of its own for each test."""
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def double():
+    """Double precision for the length of a test."""
+    with jax.enable_x64(True):
+        yield

@@ -1,0 +1,62 @@
+"""Random scenes, all of one size so that one compilation serves them."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from fuzzy_metaballs import FuzzyMetaballs, look_at
+
+COMPONENTS = 6
+KINDS = ("ordinary", "inside", "half behind", "all behind", "far", "tiny", "huge", "thin", "alone")
+
+
+class Scene(NamedTuple):
+    shape: FuzzyMetaballs
+    pose: np.ndarray
+
+
+def random_scene(kind: str, seed: int) -> Scene:
+    """A scene of about unit size seen from distance 4, or one of its hard variants."""
+    rng = np.random.default_rng([KINDS.index(kind), seed])
+    axes = rng.normal(size=(COMPONENTS, 3, 3)) * 0.25
+    covariances = axes @ axes.transpose(0, 2, 1) + 1e-3 * np.eye(3)
+    means = rng.normal(size=(COMPONENTS, 3)) * 0.6
+    weights = rng.uniform(0.2, 2.0, COMPONENTS)
+    direction = rng.normal(size=3)
+    eye = 4 * direction / np.linalg.norm(direction)
+    target = rng.normal(size=3) * 0.2
+    scale = 1.0
+    if kind == "inside":  # the camera stands within the first ellipsoid
+        eye = means[0] + np.linalg.cholesky(covariances[0]) @ rng.normal(size=3) * 0.5
+    elif kind == "half behind":
+        eye = rng.normal(size=3) * 0.3
+    elif kind == "all behind":
+        target = 2 * eye
+    elif kind == "far":
+        means, eye, target = means + 1e6, eye + 1e6, target + 1e6
+    elif kind == "tiny":
+        scale = 1e-6
+    elif kind == "huge":
+        scale = 1e6
+    elif kind == "thin":  # plates a thousand times wider than thick
+        rotations = np.linalg.qr(axes)[0]
+        covariances = rotations @ np.diag([0.2**2, 0.2**2, 0.0002**2]) @ rotations.transpose(0, 2, 1)
+    elif kind == "alone":  # the others weigh nothing that a rounding would show
+        weights[1:] *= 1e-30
+    shape = FuzzyMetaballs.from_covariances(means * scale, covariances * scale**2, weights)
+    return Scene(shape, np.asarray(look_at(eye * scale, target * scale)))
+
+
+def random_scenes(kind: str, count: int) -> Scene:
+    """Scenes of the first seeds with stacked leaves, in the precision in force."""
+    return _stacked(kind, count, jax.config.jax_enable_x64)
+
+
+@cache
+def _stacked(kind: str, count: int, double: bool) -> Scene:
+    scenes = [random_scene(kind, seed) for seed in range(count)]
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *scenes)
