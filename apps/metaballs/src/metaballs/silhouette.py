@@ -1,0 +1,221 @@
+"""Table 3: shape from silhouette, on a generated mesh."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from fuzzy_metaballs import Camera, StoppingRule, render, shape_from_silhouette, sphere_views, to_mesh
+from metaballs._silhouette_pictures import draw_pictures
+from metaballs.paper import PAPER
+from metaballs.rabbit import rabbit
+from metaballs.rasterise import rasterise
+from repro.experiment import Band, Experiment, Figure
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fuzzy_metaballs import SilhouetteFit
+    from repro.context import Context
+
+DISTANCE = 3.6
+"""Of the cameras from the rabbit's middle; the rabbit is about 1.6 high."""
+
+FIELD_OF_VIEW = 0.58
+"""Radians; the rabbit fills most of the image from every side."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of the reconstruction.
+
+    Attributes:
+        components: Gaussians of the shape; the paper takes 40.
+        views: silhouettes it is fitted to, and as many others it is scored on; the paper takes 32.
+        pixels: along each side of a silhouette; the paper takes 64.
+        blend: "two_parameter" is the authors' later form of the renderer, "paper" that of the paper.
+        learning_rate: of Adam at the start, in the package's parameters (logarithms and lengths in radii).
+        batch_rays: rays in a step.
+        epochs: passes over all rays at most.
+        window: steps that the stopping rule looks back.
+        slope: fall of the loss a step that still counts as falling.
+        mesh_cells: resolution of marching cubes for the extracted mesh.
+    """
+
+    components: int = 40
+    views: int = 32
+    pixels: int = 64
+    blend: Literal["paper", "two_parameter"] = "two_parameter"
+    learning_rate: float = 0.05
+    batch_rays: int = 1600
+    epochs: int = 30
+    window: int = 200
+    slope: float = -1e-5
+    mesh_cells: int = 96
+
+
+def run(settings: Settings, context: Context) -> dict[str, float]:
+    """Fits a shape to silhouettes of the rabbit and scores it on other views."""
+    device = jax.devices("cpu" if context.device == "cpu" else "gpu")[0]
+    with jax.default_device(device):
+        return _run(settings, context)
+
+
+def _run(settings: Settings, context: Context) -> dict[str, float]:
+    camera = Camera.from_fov(settings.pixels, settings.pixels, fov=FIELD_OF_VIEW)
+    mesh = rabbit(72)
+    seen = np.asarray(sphere_views(settings.views, distance=DISTANCE))
+    # Another turn of the spiral than the one by whose scores the settings were chosen.
+    unseen = np.asarray(sphere_views(settings.views, distance=DISTANCE, phase=2.6))
+    masks, truth = (masks_of(*mesh, camera, poses) for poses in (seen, unseen))
+
+    def reconstruct(epochs: int, checkpoint: Path | None) -> tuple[SilhouetteFit, list[float]]:
+        """Fits the shape; returns it with the times at which the steps of this process ended."""
+        report, ticks = context.progress("shape from silhouette"), [time.perf_counter()]
+
+        def callback(step: int, total: int, loss: float) -> None:
+            ticks.append(time.perf_counter())
+            report(step, total, loss)
+
+        fit = shape_from_silhouette(
+            masks,
+            camera,
+            seen,
+            key=jax.random.key(context.seed),
+            components=settings.components,
+            blend=settings.blend,
+            learning_rate=settings.learning_rate,
+            batch_rays=settings.batch_rays,
+            epochs=epochs,
+            stopping=StoppingRule(window=settings.window, slope=settings.slope),
+            callback=callback,
+            checkpoint=checkpoint,
+        )
+        return fit, ticks
+
+    fit, ticks = reconstruct(settings.epochs, context.folder / "fit.npz")
+    context.log(repr(fit))
+    if len(ticks) - 1 < len(fit.history):
+        context.log(f"resumed: steps 1 to {len(fit.history) - len(ticks) + 1} were read from the checkpoint")
+    if len(ticks) < 3:  # the whole fit was read from the checkpoint: time one epoch of another
+        _, ticks = reconstruct(1, None)
+
+    logits = jax.vmap(lambda pose: render(fit.shape, camera, pose, blend=settings.blend).alpha_logit)(
+        jnp.asarray(unseen)
+    )
+    alpha = np.asarray(jax.nn.sigmoid(logits), np.float64)
+    surface = to_mesh(fit.shape, blend=settings.blend, resolution=settings.mesh_cells)
+    extracted = masks_of(surface.vertices, surface.faces, camera, unseen)
+    draw_pictures(
+        context,
+        fit=fit,
+        blend=settings.blend,
+        truth=truth,
+        alpha=alpha,
+        poses=unseen,
+        mesh=mesh,
+        surface=surface,
+    )
+    return {
+        "cross_entropy": cross_entropy(truth, alpha),
+        "iou": overlap(truth, alpha > 0.5),
+        "mesh_iou": overlap(truth, extracted),
+        # The median step times their count: neither compilation nor a break of the run is in it.
+        "seconds": float(np.median(np.diff(ticks))) * len(fit.history),
+    }
+
+
+def masks_of(vertices: np.ndarray, faces: np.ndarray, camera: Camera, poses: np.ndarray) -> np.ndarray:
+    """Silhouettes (V, H, W) of a mesh, drawn by the app's own rasteriser."""
+    intrinsics = np.asarray(camera.intrinsics, np.float64)
+    return np.array(
+        [
+            rasterise(vertices, faces, intrinsics, pose, camera.width, camera.height).mask
+            for pose in np.asarray(poses, np.float64)
+        ]
+    )
+
+
+def cross_entropy(truth: np.ndarray, alpha: np.ndarray) -> float:
+    """Mean over pixels of eq. 11, negated, with alpha clipped to [1e-6, 1 - 1e-6] as the paper does."""
+    clipped = np.clip(alpha, 1e-6, 1 - 1e-6)
+    return float(-np.where(truth, np.log(clipped), np.log1p(-clipped)).mean())
+
+
+def overlap(truth: np.ndarray, other: np.ndarray) -> float:
+    """Pixels in both masks over pixels in either, all views together."""
+    return float((truth & other).sum() / (truth | other).sum())
+
+
+_CAUSE = (
+    "Ours is one generated rabbit in place of ten scanned and designed models; rounded parts suit Gaussians "
+    "better than the paper's gear or Eiffel tower."
+)
+
+EXPERIMENT = Experiment(
+    name="metaballs.silhouette",
+    title="Table 3: shape from silhouette, 32 views of 64 x 64",
+    about=(
+        "A shape of 40 Gaussians is fitted to 32 silhouettes of a generated closed mesh (a rabbit), from a "
+        "blobby sphere, by gradient descent on the cross-entropy of single pixels and nothing else. It is "
+        "scored on 32 silhouettes from other sides. The silhouettes are drawn by a z-buffer that shares no "
+        "code with the renderer. `quick` is our recipe; `paper` takes the paper's blending, learning rate "
+        "and 2000 images."
+    ),
+    paper=PAPER,
+    presets={
+        "smoke": Settings(epochs=20, window=150, slope=-2e-5),
+        "quick": Settings(),
+        "paper": Settings(blend="paper", learning_rate=0.01, batch_rays=4096, epochs=63),
+    },
+    minutes={"smoke": 0.2, "quick": 0.2, "paper": 0.5},
+    figures=(
+        Figure(
+            key="cross_entropy",
+            label="cross-entropy of silhouettes, 32 unseen views",
+            published=0.040,
+            deviation=0.015,
+            source="Table 3, Fuzzy Metaballs, noise-free",
+            comparable=False,
+            cause=_CAUSE,
+            smoke=Band(
+                0.015,
+                0.035,
+                "three seeds gave 0.027 to 0.029; the full recipe with 40 Gaussians reaches 0.024, so less "
+                "than 0.015 would be an error of the score, and more than 0.035 is a fit that went wrong",
+            ),
+        ),
+        Figure(
+            key="iou",
+            label="intersection over union of silhouettes, 32 unseen views",
+            cause="The paper gives none.",
+            smoke=Band(
+                0.95,
+                0.985,
+                "three seeds gave 0.960 to 0.965, the full recipe 0.969; the rest is a rim of a third of a "
+                "pixel",
+            ),
+        ),
+        Figure(
+            key="mesh_iou",
+            label="the same for silhouettes of the extracted mesh",
+            cause="The paper gives none.",
+        ),
+        Figure(
+            key="seconds",
+            label="time of the fit, without compilation",
+            unit="s",
+            published=68.0,
+            source="Table 3, Fuzzy Metaballs, CPU",
+            comparable=False,
+            cause="Another machine, and another recipe: small batches of rays from all views together.",
+        ),
+    ),
+    run=run,
+    packages=("fuzzy-metaballs", "piecewise-metaballs", "jax", "optax", "scikit-image"),
+)
