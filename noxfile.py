@@ -6,6 +6,7 @@ at once, and a clean one per package, made from its built wheel, for what a user
 
 from __future__ import annotations
 
+import os
 import shutil
 import tomllib
 from pathlib import Path
@@ -20,6 +21,9 @@ ROOT = Path(__file__).parent
 DIST = ROOT / "dist"
 PACKAGES = ["kspline-core", "nurbs-diff", "implicit-seg", "fem-diff", "fuzzy-metaballs"]
 PAPERS = ["dsa", "implicit_splines", "pde_priors", "metaballs"]
+
+# Test problems are small: one thread is as fast as two on an idle machine, and much faster on a busy one.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def in_workspace(session: nox.Session, *command: str) -> None:

@@ -16,7 +16,7 @@ TINY = {
         "size 50 depth 1 bottleneck 8 filters 4 crops 32 batch-size 4 epochs 2 learning-rate 1e-2"
     ),
     "pde_priors.cell": "noise 0.5 crops 2 size 48 depth 1 filters 4 epochs 2 repeats 12 learning-rate 1e-2",
-    "metaballs.silhouette": "components 4 views 2 pixels 16 epochs 1 mesh-cells 16",
+    "metaballs.silhouette": "components 4 views 2 pixels 16 batch-rays 256 epochs 1 mesh-cells 16",
 }
 """Settings of each experiment: names and values, a comma between the values of a tuple."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from html import escape
+from html import unescape
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -38,11 +38,11 @@ def test_an_experiment_leaves_a_whole_result(real_report: Path, name: str) -> No
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_page_shows_every_figure_and_picture(real_report: Path, name: str) -> None:
-    html = real_report.read_text(encoding="utf-8")
+    html = unescape(real_report.read_text(encoding="utf-8"))
     (path,) = (real_report.parent / "runs" / name).glob("*/result.json")
     result = json.loads(path.read_text())
-    assert escape(result["title"], quote=False) in html
+    assert result["title"] in html
     for figure in result["figures"]:
-        assert escape(figure["label"], quote=False) in html
+        assert figure["label"] in html
     assert "http://" not in html.replace("http://www.w3.org", "")
     assert html.count("<picture") >= len(result["pictures"])

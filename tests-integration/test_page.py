@@ -66,6 +66,12 @@ def test_the_report_reads_well(chrome, report, width, scheme):
     assert page.faults(chrome, report, width=width, scheme=scheme) == []
 
 
+@pytest.mark.parametrize("scheme", page.SCHEMES)
+@pytest.mark.parametrize("width", page.WIDTHS.values(), ids=page.WIDTHS)
+def test_the_report_over_the_real_experiments_reads_well(chrome, real_report, width, scheme):
+    assert page.faults(chrome, real_report, width=width, scheme=scheme) == []
+
+
 def test_a_faulty_page_is_found_out(chrome, tmp_path):
     path = tmp_path / "faulty.html"
     path.write_text(FAULTY)

@@ -29,6 +29,7 @@ def sample_points(shape: FuzzyMetaballs, count: int, *, key: Array) -> Float[Arr
         ValueError: `count` is below 1.
 
     Example:
+        >>> from fuzzy_metaballs import FuzzyMetaballs
         >>> shape = FuzzyMetaballs.sphere(5, key=jax.random.key(0))
         >>> sample_points(shape, 1000, key=jax.random.key(1)).shape
         (1000, 3)
