@@ -4,57 +4,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 
 from dsa.signal import DEGREES, EXPERIMENT, Settings, check_jacobian, reference_cost
 from kspline_core import fit
+from repro.testing import RecordingContext
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 
-class FakeContext:
-    """Keeps what an experiment reports, and draws its pictures to nowhere."""
-
-    seed = 0
-    device = "cpu"
-    data = None
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.lines: list[str] = []
-        self.pictures: dict[str, str] = {}
-        self.steps: list[tuple[int, int, float]] = []
-
-    def progress(self, description: str) -> Callable[[int, int, float], None]:
-        return lambda step, total, loss: self.steps.append((step, total, loss))
-
-    def log(self, message: str) -> None:
-        self.lines.append(message)
-
-    def picture(
-        self,
-        name: str,
-        caption: str,
-        draw: Callable[[Figure], None],
-        *,
-        size: tuple[float, float] = (8.0, 4.5),
-    ) -> None:
-        figure = Figure(figsize=size, layout="constrained")
-        draw(figure)
-        figure.canvas.draw()
-        assert figure.axes
-        self.pictures[name] = caption
+@pytest.fixture(scope="module")
+def context(tmp_path_factory: pytest.TempPathFactory) -> RecordingContext:
+    return RecordingContext(tmp_path_factory.mktemp("signal"))
 
 
 @pytest.fixture(scope="module")
-def context(tmp_path_factory: pytest.TempPathFactory) -> FakeContext:
-    return FakeContext(tmp_path_factory.mktemp("signal"))
-
-
-@pytest.fixture(scope="module")
-def measured(context: FakeContext) -> dict[str, float]:
+def measured(context: RecordingContext) -> dict[str, float]:
     return dict(EXPERIMENT.run(EXPERIMENT.presets["smoke"], context))
 
 
@@ -70,21 +35,21 @@ def test_lines_fit_at_least_as_well_as_constants(measured: dict[str, float]) -> 
     assert measured["rows_1"] <= measured["rows_0"] < 1
 
 
-def test_pictures_and_progress(measured: dict[str, float], context: FakeContext) -> None:
+def test_pictures_and_progress(measured: dict[str, float], context: RecordingContext) -> None:
     assert list(context.pictures) == ["profile_coins", "profile_camera", "jacobian", "rows"]
-    steps = [(step, total) for step, total, _ in context.steps]
+    steps = [(step, total) for _, step, total in context.steps]
     assert steps == [(i, len(steps)) for i in range(1, len(steps) + 1)]
 
 
 def test_further_rows_are_checked(tmp_path: Path) -> None:
-    context = FakeContext(tmp_path)
+    context = RecordingContext(tmp_path)
     EXPERIMENT.run(Settings(pieces=2, further_rows=1), context)
     assert len(context.steps) == 2 * 2 * len(DEGREES)
 
 
 def test_rows_outside_the_photograph(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"`rows`: the row of camera.png must be from 46 to 465, .* got 500"):
-        EXPERIMENT.run(Settings(rows=(130, 500)), FakeContext(tmp_path))
+        EXPERIMENT.run(Settings(rows=(130, 500)), RecordingContext(tmp_path))
 
 
 @pytest.mark.parametrize("degree", DEGREES)

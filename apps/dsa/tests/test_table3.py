@@ -4,56 +4,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
-from matplotlib.figure import Figure
 
 from dsa.table3 import DOMAINS, EXPERIMENT, Settings, bukin
+from repro.testing import RecordingContext
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-
-class FakeContext:
-    """Keeps what an experiment reports, and draws its pictures to nowhere."""
-
-    seed = 0
-    device = "cpu"
-    data = None
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.lines: list[str] = []
-        self.pictures: dict[str, str] = {}
-        self.steps: list[tuple[int, int, float]] = []
-
-    def progress(self, description: str) -> Callable[[int, int, float], None]:
-        return lambda step, total, loss: self.steps.append((step, total, loss))
-
-    def log(self, message: str) -> None:
-        self.lines.append(message)
-
-    def picture(
-        self,
-        name: str,
-        caption: str,
-        draw: Callable[[Figure], None],
-        *,
-        size: tuple[float, float] = (8.0, 4.5),
-    ) -> None:
-        figure = Figure(figsize=size, layout="constrained")
-        draw(figure)
-        figure.canvas.draw()
-        assert figure.axes
-        self.pictures[name] = caption
+    pass
 
 
 @pytest.fixture(scope="module")
-def context(tmp_path_factory: pytest.TempPathFactory) -> FakeContext:
-    return FakeContext(tmp_path_factory.mktemp("table3"))
+def context(tmp_path_factory: pytest.TempPathFactory) -> RecordingContext:
+    return RecordingContext(tmp_path_factory.mktemp("table3"))
 
 
 @pytest.fixture(scope="module")
-def measured(context: FakeContext) -> dict[str, float]:
+def measured(context: RecordingContext) -> dict[str, float]:
     return dict(EXPERIMENT.run(Settings(starts=1), context))
 
 
@@ -73,12 +38,12 @@ def test_free_knots_fit_better_than_fixed_ones(measured: dict[str, float]) -> No
             assert measured[key] < 0.5 * measured[key.replace("free", "fixed")]
 
 
-def test_report(measured: dict[str, float], context: FakeContext) -> None:
+def test_report(measured: dict[str, float], context: RecordingContext) -> None:
     assert len(measured) == 8
     assert set(context.pictures) == {"surfaces", "errors", "section"}
     assert "at y = 0.005" in context.pictures["errors"]  # the valley's floor is y = 0.01 x^2, lowest at y = 0
     assert len(context.lines) == 4
-    assert [step[:2] for step in context.steps] == [(1, 1)] * 4
+    assert [step[1:] for step in context.steps] == [(1, 1)] * 4
 
 
 def test_bukin_at_known_points() -> None:

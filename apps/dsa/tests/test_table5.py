@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
-from matplotlib.figure import Figure
 
 from dsa.table5 import (
     DEGREES,
@@ -20,56 +19,21 @@ from dsa.table5 import (
     source,
 )
 from fem_diff import l2_error, nodal_rms, solve
+from repro.testing import RecordingContext
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 TINY = Settings(elements=(10, 20), convergence=(5,), shown=4, steps=20, random_steps=30)
 
 
-class FakeContext:
-    """Keeps what an experiment reports, and draws its pictures to nowhere."""
-
-    seed = 0
-    device = "cpu"
-    data = None
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.lines: list[str] = []
-        self.pictures: dict[str, str] = {}
-        self.steps: list[tuple[int, int, float]] = []
-
-    def progress(self, description: str) -> Callable[[int, int, float], None]:
-        return lambda step, total, loss: self.steps.append((step, total, loss))
-
-    def log(self, message: str) -> None:
-        self.lines.append(message)
-
-    def picture(
-        self,
-        name: str,
-        caption: str,
-        draw: Callable[[Figure], None],
-        *,
-        size: tuple[float, float] = (8.0, 4.5),
-    ) -> None:
-        for _ in range(2):
-            figure = Figure(figsize=size, layout="constrained")
-            draw(figure)
-            figure.canvas.draw()
-            assert figure.axes
-        self.pictures[name] = caption
+@pytest.fixture(scope="module")
+def context(tmp_path_factory: pytest.TempPathFactory) -> RecordingContext:
+    return RecordingContext(tmp_path_factory.mktemp("table5"))
 
 
 @pytest.fixture(scope="module")
-def context(tmp_path_factory: pytest.TempPathFactory) -> FakeContext:
-    return FakeContext(tmp_path_factory.mktemp("table5"))
-
-
-@pytest.fixture(scope="module")
-def measured(context: FakeContext) -> dict[str, float]:
+def measured(context: RecordingContext) -> dict[str, float]:
     return dict(EXPERIMENT.run(TINY, context))
 
 
@@ -89,15 +53,15 @@ def test_the_solution_converges_with_its_order_and_the_energy_leads_there(
         assert abs(minimised - solved) < 1e-5
 
 
-def test_progress_log_and_pictures(measured: dict[str, float], context: FakeContext) -> None:
+def test_progress_log_and_pictures(measured: dict[str, float], context: RecordingContext) -> None:
     assert measured
-    assert [(step, total) for step, total, _ in context.steps] == [(k, 6) for k in range(1, 7)]
+    assert [(step, total) for _, step, total in context.steps] == [(k, 6) for k in range(1, 7)]
     assert len(context.lines) == 6
     assert set(context.pictures) == {"solution", "convergence", "history"}
 
 
 def test_a_second_run_gives_the_same_figures(measured: dict[str, float], tmp_path: Path) -> None:
-    assert dict(EXPERIMENT.run(TINY, FakeContext(tmp_path))) == measured
+    assert dict(EXPERIMENT.run(TINY, RecordingContext(tmp_path))) == measured
 
 
 def test_the_source_belongs_to_the_solution() -> None:

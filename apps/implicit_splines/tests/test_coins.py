@@ -9,6 +9,7 @@ import torch
 from implicit_splines.coins import DIVIDE, EXPERIMENT, Settings, _crops, _mosaic
 from repro import photographs
 from repro.experiment import Experiment
+from repro.testing import Broken, RecordingContext
 
 TINY = Settings(
     size=50, depth=1, bottleneck=8, filters=4, crops=32, batch_size=4, epochs=2, learning_rate=1e-2
@@ -16,8 +17,8 @@ TINY = Settings(
 
 
 @pytest.fixture(scope="module")
-def result(tmp_path_factory, make_context):
-    context = make_context(tmp_path_factory.mktemp("unbroken"))
+def result(tmp_path_factory):
+    context = RecordingContext(tmp_path_factory.mktemp("unbroken"))
     return EXPERIMENT.run(TINY, context), context
 
 
@@ -36,16 +37,17 @@ def test_it_tells_what_it_does(result):
     _, context = result
     assert len(context.lines) == len(set(context.lines)) == 4 * TINY.epochs
     assert context.lines[0].startswith("spline, degree 1: epoch 1/2: loss ")
-    assert all(steps == [(k, 16) for k in range(1, 17)] for steps in context.steps.values())
+    labels = dict.fromkeys(label for label, _, _ in context.steps)
+    assert context.steps == [(label, k, 16) for label in labels for k in range(1, 17)]
     assert set(context.pictures) == {"contours", "implicit_function", "degrees", "data", "learning"}
 
 
-def test_a_broken_run_goes_on_without_repeating_an_epoch(result, make_context, broken, tmp_path):
+def test_a_broken_run_goes_on_without_repeating_an_epoch(result, tmp_path):
     figures, unbroken = result
-    first = make_context(tmp_path, breaks_after=3)
-    with pytest.raises(broken):
+    first = RecordingContext(tmp_path, breaks_at_line=3)
+    with pytest.raises(Broken):
         EXPERIMENT.run(TINY, first)
-    second = make_context(tmp_path)
+    second = RecordingContext(tmp_path)
     assert EXPERIMENT.run(TINY, second) == figures
     assert first.lines + [line for line in second.lines if "resumed" not in line] == unbroken.lines
 
@@ -75,7 +77,7 @@ def test_presets():
     assert replace(EXPERIMENT.presets["smoke"]) == Settings()
 
 
-def test_global_generator_is_left_alone(make_context, tmp_path):
+def test_global_generator_is_left_alone(tmp_path):
     before = torch.get_rng_state()
-    EXPERIMENT.run(replace(TINY, epochs=1, crops=2), make_context(tmp_path))
+    EXPERIMENT.run(replace(TINY, epochs=1, crops=2), RecordingContext(tmp_path))
     assert torch.equal(torch.get_rng_state(), before)

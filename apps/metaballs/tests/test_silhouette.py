@@ -15,13 +15,14 @@ from metaballs.silhouette import (
     overlap,
     run,
 )
+from repro.testing import Broken, RecordingContext
 
 TINY = Settings(components=6, views=8, pixels=24, batch_rays=400, epochs=4, window=20, mesh_cells=24)
 
 
 @pytest.fixture(scope="module")
-def unbroken(make_context, tmp_path_factory):
-    context = make_context(tmp_path_factory.mktemp("unbroken"))
+def unbroken(tmp_path_factory):
+    context = RecordingContext(tmp_path_factory.mktemp("unbroken"))
     return context, run(TINY, context)
 
 
@@ -39,13 +40,13 @@ def test_pictures_and_log(unbroken):
     assert context.lines[0].startswith("SilhouetteFit(components=6, steps=")
 
 
-def test_a_broken_run_resumes_to_the_same_figures(unbroken, make_context, broken, tmp_path):
+def test_a_broken_run_resumes_to_the_same_figures(unbroken, tmp_path):
     _, want = unbroken
-    with pytest.raises(broken):
-        run(TINY, make_context(tmp_path, breaks_at=15))
-    context = make_context(tmp_path)
+    with pytest.raises(Broken):
+        run(TINY, RecordingContext(tmp_path, breaks_at_step=15))
+    context = RecordingContext(tmp_path)
     got = run(TINY, context)
-    assert context.steps[0] == 12  # eleven steps make an epoch; the first is not repeated
+    assert context.steps[0][1] == 12  # eleven steps make an epoch; the first is not repeated
     assert "resumed: steps 1 to 11" in context.lines[1]
     for key in ("cross_entropy", "iou", "mesh_iou"):
         assert got[key] == want[key]

@@ -6,13 +6,14 @@ from scipy import ndimage
 
 from pde_priors.cell import EXPERIMENT, Scene, Settings, _photographs
 from repro import photographs
+from repro.testing import Broken, RecordingContext
 
 TINY = Settings(noise=0.5, crops=2, size=48, depth=1, filters=4, epochs=2, repeats=12, learning_rate=1e-2)
 
 
 @pytest.fixture(scope="module")
-def result(tmp_path_factory, make_context):
-    context = make_context(tmp_path_factory.mktemp("unbroken"))
+def result(tmp_path_factory):
+    context = RecordingContext(tmp_path_factory.mktemp("unbroken"))
     return EXPERIMENT.run(TINY, context), context
 
 
@@ -24,12 +25,12 @@ def test_every_figure_is_measured(result):
     assert set(context.pictures) == {"coins", "cell", "trained_on", "learning"}
 
 
-def test_a_broken_run_goes_on_without_repeating_an_epoch(result, make_context, broken, tmp_path):
+def test_a_broken_run_goes_on_without_repeating_an_epoch(result, tmp_path):
     figures, unbroken = result
-    first = make_context(tmp_path, breaks_after=3)
-    with pytest.raises(broken):
+    first = RecordingContext(tmp_path, breaks_at_line=3)
+    with pytest.raises(Broken):
         EXPERIMENT.run(TINY, first)
-    second = make_context(tmp_path)
+    second = RecordingContext(tmp_path)
     assert EXPERIMENT.run(TINY, second) == figures
     assert first.lines + [line for line in second.lines if "resumed" not in line] == unbroken.lines
     assert len(unbroken.lines) == len(set(unbroken.lines)) == 3 * TINY.epochs

@@ -160,6 +160,15 @@ def test_a_damaged_outcome_is_named_with_the_remedy(repro, run_of):
     assert repro("run", "toy.two", "--seeds", 2).code == 0
 
 
+def test_a_file_in_the_place_of_an_experiment_s_folder_is_named(repro):
+    Path("runs").mkdir()
+    Path("runs/toy.walk").touch()
+    ended = repro("run", "toy.walk")
+    assert ended.code == 2
+    assert "The folder runs/toy.walk cannot be written to (File exists)" in ended.err
+    assert files(Path("runs")) == ["toy.walk"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -49,7 +49,7 @@ def test_meshes(arguments, error, message):
         BoxMesh(*arguments)
 
 
-@pytest.mark.parametrize("degree", [0, 4, 1.5, "2"])
+@pytest.mark.parametrize("degree", [0, 4, 1.5, "2", 2.0, True])
 def test_degrees(degree):
     with pytest.raises(ValueError, match="`degree` must be 1, 2 or 3"):
         LagrangeSpace(unit_square(2), degree)
@@ -149,6 +149,7 @@ def test_a_space_is_needed():
             ValueError,
             r"`u0` has shape \(4, 4\); its last axes must be the nodes \(9, 9\)",
         ),
+        ({"u0": ones(9, 9) * torch.nan}, ValueError, r"`u0` must be finite; it is .* at the nodes"),
         ({"u0": torch.ones(9, 9)}, TypeError, "`u0` must be a torch.float64 tensor on cpu"),
         ({"u0": ones(3, 9, 9)}, ValueError, r"`u0` has batch axes \(3,\), the problem \(\)"),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -15,8 +16,18 @@ def run(
     checkpoint: Path, *, die_at_step: int = 0, die_before_renaming: int = 0
 ) -> tuple[nn.Module, list[str], list[float]]:
     """Trains four epochs of three steps; dies at a step, or before the n-th checkpoint is in its place."""
-    from implicit_seg import DiceLoss, UNet
+    from implicit_seg import DiceLoss, ReactionDiffusionLoss, UNet, bistable
     from implicit_seg.training import TrainingSettings, train
+
+    class Loss(nn.Module):
+        """Its print-out holds an address in memory, which another process does not have."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.dice, self.prior = DiceLoss(0.1), ReactionDiffusionLoss(partial(bistable, rate=4.0))
+
+        def forward(self, values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+            return self.dice(values, mask) + 0.01 * self.prior(values.sigmoid())
 
     generator = torch.Generator().manual_seed(1)
     images = torch.rand(6, 1, 12, 12, generator=generator)
@@ -49,9 +60,7 @@ def run(
     Path.replace = replace
     try:
         items = [(image, (image > 0.5).float()) for image in images]
-        history = train(
-            model, items, DiceLoss(0.1), settings, checkpoint=checkpoint, callback=callback, log=log
-        )
+        history = train(model, items, Loss(), settings, checkpoint=checkpoint, callback=callback, log=log)
     finally:
         Path.replace = original
     return model, lines, history["loss"]

@@ -82,7 +82,9 @@ def test_messages(unchecked):
         jaccard(mask, mask * np.nan)
     with pytest.raises(ValueError, match="`predicted` holds no samples"):
         accuracy(mask[:0], mask[:0])
-    with pytest.raises(ValueError, match="`spacing` must be one positive number or 2"):
+    with pytest.raises(ValueError, match="`spacing` must be one positive finite number or 2"):
         hausdorff_distance(mask, mask, spacing=(1.0, 1.0, 1.0))
+    with pytest.raises(ValueError, match=r"`spacing` must be .* got inf"):
+        hausdorff_distance(mask, mask, spacing=float("inf"))
     with pytest.raises(ValueError, match='"sets" or "boundaries"'):
         hausdorff_distance(mask, mask, between="hulls")

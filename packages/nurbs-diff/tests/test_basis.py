@@ -53,6 +53,14 @@ def test_the_ends_of_the_domain_belong_to_it() -> None:
     assert basis[1, -1] == 1
 
 
+@pytest.mark.parametrize("domain", [(0.0, 0.1), (0.7, 1.7)])  # float32 rounds 0.1 and 1.7 up or 0.7 down
+def test_ends_that_float32_rounds_out_of_the_domain_belong_to_it(domain: tuple[float, float]) -> None:
+    knots, u = uniform_knots(6, 3, domain=domain), torch.tensor(domain)
+    exact, gaussian = (basis_functions(knots, 3, u, knot_gradient=kind) for kind in ("exact", "gaussian"))
+    assert_close(exact, torch.eye(6, dtype=torch.float64)[[0, -1]], rtol=0, atol=1e-4)  # slope times rounding
+    assert_close(gaussian, exact, rtol=0, atol=64 * EPS)
+
+
 @pytest.mark.parametrize("name", [name for name in KNOTS if KNOTS[name][0] > 0])
 def test_the_end_of_the_domain_is_the_limit_from_the_left(name: str) -> None:
     degree, knots = KNOTS[name]
@@ -115,6 +123,8 @@ def test_where_values_are_not_read_rows_outside_the_domain_become_nan() -> None:
     basis = torch.ones(5, 5, dtype=torch.float64)
     assert poisoned(basis, knots, 2, u).isnan().all(1).tolist() == [False, False, True, True, True]
     assert poisoned(basis, knots.flip(0), 2, u).isnan().all()
+    ends = torch.tensor([0.0, 0.1])  # in float32, where 0.1 is rounded up
+    assert not poisoned(basis[:2], uniform_knots(5, 2, domain=(0.0, 0.1)), 2, ends).isnan().any()
 
 
 def test_parameters_of_any_shape() -> None:

@@ -70,7 +70,7 @@ def test_basis_types(knots: Any, degree: Any, u: Any, message: str) -> None:
         ({"backend": "jax"}, r"`backend` must be one of 'torch', 'reference'; got 'jax'"),
         ({"backend": "reference", "knot_gradient": "gaussian"}, r"needs `backend=\"torch\"`"),
         ({"weights": torch.ones(6, 5)}, r"shape \(6, 6\); got \(6, 5\)"),
-        ({"weights": 1 - torch.eye(6)}, r"`weights` must be positive; weights\[0, 0\] = 0"),
+        ({"weights": 1 - torch.eye(6)}, r"`weights` must be positive and finite; weights\[0, 0\] = 0"),
         (
             {"knots_v": KNOTS[:5]},
             r"`knots_v` has 5 knots for 6 control points: the degree would be -2, outside \[0, 5\]",
@@ -93,8 +93,10 @@ def test_curve() -> None:
         evaluate_curve(POINTS[0, :, 0], KNOTS, U)
     with pytest.raises(ValueError, match=r"`knots` has 9 knots for 3 control points: the degree would be 5"):
         evaluate_curve(POINTS[0, :3], KNOTS, U)
-    with pytest.raises(ValueError, match=r"`weights` must be positive; weights\[1\] = nan"):
+    with pytest.raises(ValueError, match=r"`weights` must be positive and finite; weights\[1\] = nan"):
         evaluate_curve(POINTS[0, :2], uniform_knots(2, 1), U, weights=torch.tensor([1.0, math.nan]))
+    with pytest.raises(ValueError, match=r"`weights` must be positive and finite; weights\[1\] = inf"):
+        evaluate_curve(POINTS[0, :2], uniform_knots(2, 1), U, weights=torch.tensor([1.0, math.inf]))
 
 
 def test_fit() -> None:

@@ -173,6 +173,8 @@ def demo(command: Demo) -> int:
     everything = Run(names=tuple(names), seeds=command.seeds, runs=command.runs)
     jobs, failures = _prepare(everything, names, None)
     done, failed = _work(jobs, command.runs, fresh=False)
+    if not done:
+        raise ExperimentError("no experiment could be finished, so there is no page.")
     page = pages.write(command.runs, command.output)
     Console().print(tables.figures(done))
     print(_describe(page))

@@ -58,10 +58,10 @@ def hold(runs: Path, identity: Identity, *, fresh: bool) -> Iterator[Path]:
     """Finds the newest run of this identity, or starts one, and keeps other processes out of it.
 
     Raises:
-        UserError: another process is at work in that run.
+        UserError: another process is at work in that run, or the folder cannot be written to.
     """
     parent = runs / identity.experiment
-    parent.mkdir(exist_ok=True)
+    check_writable(parent)
     with _lock(parent, wait=True):  # so that two processes do not start the same run side by side
         found = [] if fresh else [f for f in folders(parent) if _sha256(f) == identity.sha256]
         folder = found[-1] if found else _start(parent, identity)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from fem_diff._autograd import differentiable_assemble, differentiable_evaluate
+from fem_diff._coefficients import check_finite
 from fem_diff._direct import Direct
 from fem_diff._field import Field
 from fem_diff._matrix_free import MatrixFree
@@ -98,6 +99,7 @@ def solve(
         )
     if u0 is not None:
         u0 = problem.check_nodal("u0", u0).detach()
+        check_finite("u0", u0, "at the nodes")
         if np.broadcast_shapes(u0.shape[: -problem.space.ndim], problem.batch) != problem.batch:
             raise ValueError(
                 f"`u0` has batch axes {tuple(u0.shape[: -problem.space.ndim])}, the problem {problem.batch}. "

@@ -49,7 +49,8 @@ class LagrangeSpace:
     def __post_init__(self) -> None:
         if not isinstance(self.mesh, BoxMesh):
             raise TypeError(f"`mesh` must be a BoxMesh; got {type(self.mesh).__name__}. Try unit_square(n).")
-        if self.degree not in (1, 2, 3):
+        is_integer = isinstance(self.degree, (int, np.integer)) and not isinstance(self.degree, bool)
+        if not is_integer or self.degree not in (1, 2, 3):
             raise ValueError(f"`degree` must be 1, 2 or 3; got {self.degree!r}.")
         if self.quadrature is None:
             object.__setattr__(self, "quadrature", self.degree + 1)

@@ -80,9 +80,10 @@ def hausdorff_distance(
     """
     predicted, target = _masks(predicted, target)
     steps = [float(spacing)] * predicted.ndim if isinstance(spacing, (int, float)) else list(spacing)
-    if len(steps) != predicted.ndim or not all(step > 0 for step in steps):
+    if len(steps) != predicted.ndim or not all(0 < step < np.inf for step in steps):
         raise ValueError(
-            f"`spacing` must be one positive number or {predicted.ndim}, one a dimension; got {spacing}."
+            f"`spacing` must be one positive finite number or {predicted.ndim}, one a dimension; "
+            f"got {spacing}."
         )
     if between not in ("sets", "boundaries"):
         raise ValueError(f'`between` must be "sets" or "boundaries"; got {between!r}.')

@@ -1,4 +1,4 @@
-// Python binding of the core. Thin: `_fit.py` and `_result.py` check every argument before they call.
+// Python binding of the core. Thin: `_fit.py` and `_project.py` check every argument before they call.
 #include <algorithm>
 
 #include <nanobind/nanobind.h>

@@ -58,7 +58,8 @@ def fit(
     Raises:
         TypeError: `y` or `weights` is not real, or a count is not an integer.
         ValueError: `y` has no samples or is not finite, `weights` has another shape or a negative value,
-            a number is out of its range, or the pieces do not fit into the samples.
+            a number is out of its range, the pieces do not fit into the samples, or sums leave the
+            range of float64.
 
     Example:
         >>> import numpy as np
@@ -90,6 +91,11 @@ def fit(
         settings.min_size,
         thread_count(settings.threads),
     )
+    if np.isnan(cost).any():
+        raise ValueError(
+            f"the sums of signal {int(np.isnan(cost).argmax())} leave the range of float64: `y` or "
+            "`weights` is too large or too small. Divide it by its largest value."
+        )
     batch = signal.shape[:-1]
     return KSpline(
         # the binding's `long long` is an int64 of another name

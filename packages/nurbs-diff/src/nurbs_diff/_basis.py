@@ -84,18 +84,18 @@ def check_knot_gradient(knot_gradient: str, bandwidth: float) -> None:
 
 def collocation(knots: Tensor, degree: int, u: Tensor, knot_gradient: str, bandwidth: float) -> Tensor:
     """The collocation matrix in float64 for arguments already checked, shape (q, n)."""
-    knots, u = knots.double(), u.double()
     if knot_gradient == "gaussian":
-        basis = basis_by_recursion(knots, degree, u, bandwidth=bandwidth)
+        basis = basis_by_recursion(knots.double(), degree, u.double(), bandwidth=bandwidth)
     else:
-        basis = _Basis.apply(knots, u, degree)
+        basis = _Basis.apply(knots.double(), u.double(), degree)
     return basis if knots.device.type == "cpu" else poisoned(basis, knots, degree, u)
 
 
 def poisoned(basis: Tensor, knots: Tensor, degree: int, u: Tensor) -> Tensor:
     """NaN in the rows that a check of the values would have refused, without waiting for the device."""
     is_knot_vector = (knots[1:] >= knots[:-1]).all() & (knots[degree + 1 :] > knots[: -degree - 1]).all()
-    is_inside = (u >= knots[degree]) & (u <= knots[-degree - 1])
+    low, high = knots[degree].to(u.dtype), knots[-degree - 1].to(u.dtype)  # as the check: in the dtype of `u`
+    is_inside = (u >= low) & (u <= high)
     return torch.where((is_inside & is_knot_vector).unsqueeze(-1), basis, torch.nan)
 
 

@@ -138,7 +138,7 @@ def degree_from_counts(knots_name: str, knots: Tensor, count: int) -> int:
 
 
 def check_weights(weights: Tensor | None, control_points: Tensor) -> None:
-    """Raises unless there is one positive weight for each control point."""
+    """Raises unless there is one positive, finite weight for each control point."""
     if weights is None:
         return
     if weights.shape != control_points.shape[:-1]:
@@ -146,9 +146,12 @@ def check_weights(weights: Tensor | None, control_points: Tensor) -> None:
             f"`weights` must have one entry for each control point, shape "
             f"{tuple(control_points.shape[:-1])}; got {tuple(weights.shape)}."
         )
-    if weights.device.type == "cpu" and not bool((weights > 0).all()):
-        place = torch.nonzero(~(weights > 0))[0].tolist()
+    if weights.device.type != "cpu":
+        return
+    is_good = (weights > 0) & torch.isfinite(weights)
+    if not bool(is_good.all()):
+        place = torch.nonzero(~is_good)[0].tolist()
         raise ValueError(
-            f"`weights` must be positive; weights[{', '.join(map(str, place))}] = "
+            f"`weights` must be positive and finite; weights[{', '.join(map(str, place))}] = "
             f"{float(weights[tuple(place)]):g}."
         )

@@ -29,11 +29,16 @@ class _SmoothedBox(torch.autograd.Function):
 
 
 def boxes(knots: Tensor, u: Tensor, degree: int) -> Tensor:
-    """The functions of degree 0: 1 where t_i <= u < t_{i+1}, the last non-empty span of the domain closed."""
-    inside = (knots[:-1] <= u.unsqueeze(-1)) & (u.unsqueeze(-1) < knots[1:])
-    end = knots[-degree - 1]
+    """The functions of degree 0: 1 where t_i <= u < t_{i+1}, the last non-empty span of the domain closed.
+
+    A parameter that rounding to float32 has put just outside the domain belongs to the first or last span.
+    """
+    u = u.unsqueeze(-1)
+    inside = (knots[:-1] <= u) & (u < knots[1:])
+    start, end = knots[degree], knots[-degree - 1]
+    opening = (knots[:-1] == start) & (knots[1:] > start)
     closing = (knots[:-1] < end) & (knots[1:] == end)
-    return torch.where(u.unsqueeze(-1) == end, closing, inside).to(knots.dtype)
+    return torch.where(u >= end, closing, torch.where(u < start, opening, inside)).to(knots.dtype)
 
 
 def basis_by_recursion(knots: Tensor, degree: int, u: Tensor, *, bandwidth: float | None = None) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -90,6 +91,9 @@ def train(
     records: list[dict[str, float]] = []
     parts = {"model": model, "optimizer": optimizer, "scheduler": scheduler}
     identity = _identity(model, items, loss, settings)
+    identity["processes"] = (
+        accelerator.num_processes
+    )  # which share out the batches of an epoch
 
     state = _checkpoint.load(Path(checkpoint), identity) if checkpoint is not None else None
     if state is not None:
@@ -174,12 +178,14 @@ def _identity(model: nn.Module, items: Items, loss: Callable, settings: Training
     identity: dict[str, Any] = asdict(settings)
     del identity["workers"]
     identity["items"] = len(items)  # pyright: ignore[reportArgumentType] (a map-style data set)
-    identity["loss"] = (
-        repr(loss) if isinstance(loss, nn.Module) else getattr(loss, "__qualname__", repr(type(loss)))
-    )
+    identity["loss"] = getattr(loss, "__qualname__", None) or _print_out(loss)
     shapes = [(name, tuple(value.shape)) for name, value in model.state_dict().items()]
-    digest = hashlib.sha256(
-        f"{model!r} {shapes}".encode()
-    ).hexdigest()  # its print-out names what has no weights
+    # its print-out names what has no weights
+    digest = hashlib.sha256(f"{_print_out(model)} {shapes}".encode()).hexdigest()
     identity["model"] = f"{type(model).__name__} {digest[:12]}"
     return identity
+
+
+def _print_out(part: object) -> str:
+    """Returns the `repr` without addresses in memory, which differ from process to process."""
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(part))
