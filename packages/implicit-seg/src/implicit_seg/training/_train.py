@@ -91,9 +91,7 @@ def train(
     records: list[dict[str, float]] = []
     parts = {"model": model, "optimizer": optimizer, "scheduler": scheduler}
     identity = _identity(model, items, loss, settings)
-    identity["processes"] = (
-        accelerator.num_processes
-    )  # which share out the batches of an epoch
+    identity["processes"] = accelerator.num_processes  # which share out the batches of an epoch
 
     state = _checkpoint.load(Path(checkpoint), identity) if checkpoint is not None else None
     if state is not None:
