@@ -22,7 +22,7 @@ DIST = ROOT / "dist"
 PACKAGES = ["kspline-core", "nurbs-diff", "implicit-seg", "fem-diff", "fuzzy-metaballs"]
 PAPERS = ["dsa", "implicit_splines", "pde_priors", "metaballs"]
 
-# Test problems are small: one thread is as fast as two on an idle machine, and much faster on a busy one.
+# Test problems are small: one thread is as fast as two on an idle machine, and faster on a busy one.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 

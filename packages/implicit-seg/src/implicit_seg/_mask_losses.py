@@ -69,7 +69,8 @@ def jaccard_loss(
         epsilon: see `soft_mask`.
 
     Returns:
-        The loss, in [0, 1]; 0 where both masks are empty.
+        The loss, in [0, 1]. Where `mask` is empty it is near 1, however little the soft mask holds; 0 only
+        where that is exactly zero too.
 
     Raises:
         ValueError: the shapes differ, or `epsilon` is not positive.
@@ -101,7 +102,7 @@ def accuracy_loss(
 ) -> Float[Tensor, ""]:
     r"""$1 - \operatorname{mean} (1 - Y - \hat Z + 2 Y \hat Z)$: positives and negatives count alike.
 
-    Args, returns and raises as `jaccard_loss`. Barrowclough et al., eq. 5 and section 3.3, below eq. 6.
+    In [0, 1]. Args and raises as `jaccard_loss`. Barrowclough et al., eq. 5 and section 3.3, below eq. 6.
     """
     inside, predicted = _like(mask, values), soft_mask(values, epsilon)
     return (inside + predicted - 2 * inside * predicted).mean()

@@ -48,7 +48,7 @@ def train(
     run that nobody killed.
 
     The model trains where it is (move it to the GPU first). Under `accelerate launch` every process trains on
-    its own device, with its share of every batch.
+    its own device, with its share of every batch; this has not been tested with more than one process.
 
     Args:
         model: maps a batch of images to values, such as `nn.Sequential(UNetImplicit(...),
