@@ -1,40 +1,12 @@
 // Python binding of the core. Thin: `_fit.py` and `_project.py` check every argument before they call.
-#include <algorithm>
-
-#include <nanobind/nanobind.h>
-#include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
-#include "kspline/kspline.hpp"
+#include "arrays.hpp"
 
-namespace nb = nanobind;
-using kspline::Index;
-
+namespace kspline::python {
 namespace {
-
-template <class T>
-using Array = nb::ndarray<T, nb::c_contig, nb::device::cpu>;
-using Input = Array<const double>;
-
-template <class T>
-struct Output {
-    T* data;
-    nb::ndarray<nb::numpy, T> array;
-
-    explicit Output(std::initializer_list<Index> extents) : data(nullptr) {
-        std::vector<std::size_t> shape;
-        std::size_t size = 1;
-        for (const Index extent : extents) {
-            shape.push_back(static_cast<std::size_t>(extent));
-            size *= shape.back();
-        }
-        data = new T[std::max<std::size_t>(size, 1)];
-        nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<T*>(p); });
-        array = nb::ndarray<nb::numpy, T>(data, shape.size(), shape.data(), owner);
-    }
-};
 
 nb::tuple fit(Input y, std::optional<Input> weights, Index pieces, int degree, Index min_size, unsigned threads,
               const std::string& instruction_set) {
@@ -65,8 +37,11 @@ nb::ndarray<nb::numpy, double> project(Input v, Array<const Index> breakpoints, 
 }
 
 } // namespace
+} // namespace kspline::python
 
 NB_MODULE(_core, m) {
+    namespace nb = nanobind;
+    using namespace kspline::python;
     using namespace nb::literals;
     m.doc() = "The C++ core of kspline_core. Arguments are trusted; call it through `fit` and `KSpline`.";
     m.def("fit", &fit, "y"_a.noconvert(), "weights"_a.noconvert().none(), "pieces"_a, "degree"_a, "min_size"_a,
