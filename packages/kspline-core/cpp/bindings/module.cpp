@@ -4,19 +4,21 @@
 #include <nanobind/stl/vector.h>
 
 #include "arrays.hpp"
+#include "reporter.hpp"
 
 namespace kspline::python {
 namespace {
 
 nb::tuple fit(Input y, std::optional<Input> weights, Index pieces, int degree, Index min_size, unsigned threads,
-              const std::string& instruction_set) {
+              const std::string& instruction_set, const nb::object& progress) {
     const auto batch = static_cast<Index>(y.shape(0)), n = static_cast<Index>(y.shape(1));
     Output<Index> breakpoints({batch, pieces + 1});
     Output<double> coefficients({batch, pieces, degree + 1}), values({batch, n}), cost({batch});
     {
         const nb::gil_scoped_release release;
+        Monitor monitor(reporter(progress));
         kspline::fit({n, pieces, degree, min_size, instruction_set}, batch, y.data(),
-                     weights ? weights->data() : nullptr, threads,
+                     weights ? weights->data() : nullptr, threads, monitor,
                      {breakpoints.data, coefficients.data, values.data, cost.data});
     }
     return nb::make_tuple(breakpoints.array, coefficients.array, values.array, cost.array);
@@ -45,7 +47,7 @@ NB_MODULE(_core, m) {
     using namespace nb::literals;
     m.doc() = "The C++ core of kspline_core. Arguments are trusted; call it through `fit` and `KSpline`.";
     m.def("fit", &fit, "y"_a.noconvert(), "weights"_a.noconvert().none(), "pieces"_a, "degree"_a, "min_size"_a,
-          "threads"_a, "instruction_set"_a = "");
+          "threads"_a, "instruction_set"_a = "", "progress"_a = nb::none());
     m.def("project", &project, "v"_a.noconvert(), "breakpoints"_a.noconvert(), "weights"_a.noconvert().none(),
           "degree"_a, "transposed"_a, "threads"_a);
     m.def("instruction_sets", &kspline::instruction_sets);

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "kspline/monitor.hpp"
 #include "samples.hpp"
 #include "sweep.hpp"
 
@@ -15,7 +16,11 @@ namespace kspline {
 // A solver keeps its memory from one signal to the next; a thread has one of its own.
 class DenseSolver {
 public:
-    explicit DenseSolver(const Problem& problem) : problem_(problem), kernel_(&find_kernel(problem.instruction_set)) {}
+    DenseSolver(const Problem& problem, Monitor& monitor)
+        : problem_(problem), progress_(monitor), kernel_(&find_kernel(problem.instruction_set)) {}
+
+    // What one signal costs at most, in steps of about a nanosecond: what `progress_` is told of.
+    static double steps(const Problem& problem);
 
     // Writes pieces + 1 breakpoints, as numbers of samples.
     void solve(const Samples& samples, Index* breakpoints);
@@ -33,6 +38,7 @@ private:
     Index last_breakpoint(Index pieces, Index end);
 
     Problem problem_;
+    Progress progress_;
     const Kernel* kernel_;
     Sweep w_{};
     Index gains_of_ = 0;                          // n for which `gains_` were made

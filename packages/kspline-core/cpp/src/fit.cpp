@@ -1,53 +1,13 @@
 // Batches: one solver per thread, rows handed out one by one.
 #include <algorithm>
-#include <atomic>
 #include <cmath>
-#include <exception>
-#include <mutex>
-#include <thread>
 
 #include "dense.hpp"
 #include "projection.hpp"
+#include "rows.hpp"
 
 namespace kspline {
 namespace {
-
-constexpr double steps_per_thread = 1e5; // repay the start of a thread (some 20 microseconds)
-
-// Runs `make_worker()` on each thread and the worker it returns on the rows 0, ..., count - 1, each of `steps` steps. The
-// first exception of any thread is thrown here, when all have ended.
-template <class MakeWorker>
-void for_each_row(Index count, double steps, unsigned threads, MakeWorker make_worker) {
-    const double rows = static_cast<double>(count);
-    const auto worthwhile = static_cast<Index>(std::min(rows, 1 + rows * steps / steps_per_thread));
-    std::atomic<Index> next = 0;
-    std::exception_ptr failure;
-    std::mutex guard;
-    const auto work = [&] {
-        try {
-            auto worker = make_worker();
-            for (Index row = next++; row < count; row = next++) {
-                worker(row);
-            }
-        } catch (...) {
-            next = count;
-            const std::lock_guard lock(guard);
-            if (!failure) {
-                failure = std::current_exception();
-            }
-        }
-    };
-    {
-        std::vector<std::jthread> pool;
-        for (Index i = 1; i < std::min<Index>(threads, worthwhile); ++i) {
-            pool.emplace_back(work);
-        }
-        work();
-    }
-    if (failure) {
-        std::rethrow_exception(failure);
-    }
-}
 
 // Exponent e with 2^e <= x < 2^(e + 1), for x > 0.
 int exponent(double x) { return std::ilogb(x); }
@@ -81,11 +41,13 @@ void Samples::assign(const double* signal, const double* signal_weights, Index l
     }
 }
 
-void fit(const Problem& problem, Index batch, const double* y, const double* weights, unsigned threads, const Fit& out) {
+void fit(const Problem& problem, Index batch, const double* y, const double* weights, unsigned threads, Monitor& monitor,
+         const Fit& out) {
     const Index n = problem.length, pieces = problem.pieces;
-    const double cells = static_cast<double>(n) * static_cast<double>(n) * static_cast<double>(pieces) / 16;
-    for_each_row(batch, cells, threads, [&] {
-        return [&, solver = DenseSolver(problem), samples = Samples()](Index row) mutable {
+    const double steps = static_cast<double>(batch) * DenseSolver::steps(problem);
+    monitor.expect(steps);
+    for_each_row(batch, steps, threads, monitor, [&] {
+        return [&, solver = DenseSolver(problem, monitor), samples = Samples()](Index row) mutable {
             const double* signal = y + row * n;
             const double* signal_weights = weights ? weights + row * n : nullptr;
             Index* breakpoints = out.breakpoints + row * (pieces + 1);
@@ -103,7 +65,9 @@ void fit(const Problem& problem, Index batch, const double* y, const double* wei
 
 void project(Product product, Index repeats, Index batch, Index length, Index pieces, int degree, const double* v,
              const Index* breakpoints, const double* weights, unsigned threads, double* out) {
-    for_each_row(repeats * batch, static_cast<double>(length * (degree + 1)), threads, [&] {
+    Monitor nobody; // the work is linear
+    const double steps = static_cast<double>(repeats * batch) * static_cast<double>(length * (degree + 1));
+    for_each_row(repeats * batch, steps, threads, nobody, [&] {
         return [&](Index row) {
             const Index signal = row % batch;
             project_pieces(product, pieces, degree, v + row * length, breakpoints + signal * (pieces + 1),

@@ -62,6 +62,13 @@ def integer(name: str, value: object, low: int, high: int | None = None) -> int:
     return number
 
 
+def callback(name: str, function: object) -> None:
+    """Refuses what is neither None nor callable."""
+    if function is not None and not callable(function):
+        kind = type(function).__name__
+        raise TypeError(f"`{name}` must be callable or None; got {function!r} of type {kind}.")
+
+
 def real(name: str, value: ArrayLike) -> np.ndarray[Any, np.dtype[Any]]:
     """Returns `value` as an array of float32 or float64; integers and booleans become float64."""
     array = np.asarray(value)

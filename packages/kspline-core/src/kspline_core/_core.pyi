@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 from numpy import float64, int64
 from numpy.typing import NDArray
 
@@ -9,6 +11,7 @@ def fit(
     min_size: int,
     threads: int,
     instruction_set: str = "",
+    progress: Callable[[float], object] | None = None,
 ) -> tuple[NDArray[int64], NDArray[float64], NDArray[float64], NDArray[float64]]: ...
 def project(
     v: NDArray[float64],

@@ -11,6 +11,8 @@ from kspline_core._native import core, thread_count
 from kspline_core._spline import KSpline
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from jaxtyping import Real
     from numpy.typing import ArrayLike
 
@@ -24,6 +26,7 @@ def fit(
     min_size: int | None = None,
     method: Literal["auto", "dense"] = "auto",
     threads: int | None = None,
+    progress: Callable[[float], object] | None = None,
 ) -> KSpline:
     r"""Orthogonal projection of a signal onto the discretised k-splines.
 
@@ -51,12 +54,15 @@ def fit(
             `"dense"`.
         threads: at most this many threads; None: as many as the process may use cores. The result does
             not depend on it.
+        progress: called with the fraction done, from 0 to 1, on the calling thread, about ten times a second
+            and at the end; an exception in it ends the fit. Ctrl-C ends it too, within a second, by
+            `KeyboardInterrupt`.
 
     Returns:
         The fitted spline, with `values` in the dtype of `y` (float64 for integers).
 
     Raises:
-        TypeError: `y` or `weights` is not real, or a count is not an integer.
+        TypeError: `y` or `weights` is not real, a count is not an integer, or `progress` is not callable.
         ValueError: `y` has no samples or is not finite, `weights` has another shape or a negative value,
             a number is out of its range, the pieces do not fit into the samples, or sums leave the
             range of float64.
@@ -75,6 +81,7 @@ def fit(
     """
     signal = _check.real("y", y)
     settings = _check.settings(signal.shape, pieces, degree, min_size, method, threads)
+    _check.callback("progress", progress)
     w = _check.signal_weights(weights, signal.shape)
     n = signal.shape[-1]
     if w is not None:
@@ -90,12 +97,15 @@ def fit(
         settings.degree,
         settings.min_size,
         thread_count(settings.threads),
+        progress=progress,
     )
     if np.isnan(cost).any():
         raise ValueError(
             f"the sums of signal {int(np.isnan(cost).argmax())} leave the range of float64: `y` or "
             "`weights` is too large or too small. Divide it by its largest value."
         )
+    if progress is not None:
+        progress(1.0)
     batch = signal.shape[:-1]
     return KSpline(
         # the binding's `long long` is an int64 of another name

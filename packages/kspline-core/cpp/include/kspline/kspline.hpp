@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "kspline/monitor.hpp"
+
 namespace kspline {
 
 using Index = std::ptrdiff_t;
@@ -32,8 +34,9 @@ struct Fit {
 };
 
 // Fits each row of y (batch, length). `weights` has the shape of y, or is null: all ones. A sample of weight zero is
-// never read.
-void fit(const Problem& problem, Index batch, const double* y, const double* weights, unsigned threads, const Fit& out);
+// never read. A monitor that reports ends the run when its report throws.
+void fit(const Problem& problem, Index batch, const double* y, const double* weights, unsigned threads, Monitor& monitor,
+         const Fit& out);
 
 // Which product with the Jacobian J of the fitted values (Theorem 1): J v, or its transpose. They differ only when
 // there are weights.
