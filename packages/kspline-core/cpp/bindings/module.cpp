@@ -39,6 +39,9 @@ nb::ndarray<nb::numpy, double> project(Input v, Array<const Index> breakpoints, 
 }
 
 } // namespace
+
+void bind_regions(nb::module_& m);
+
 } // namespace kspline::python
 
 NB_MODULE(_core, m) {
@@ -51,4 +54,5 @@ NB_MODULE(_core, m) {
     m.def("project", &project, "v"_a.noconvert(), "breakpoints"_a.noconvert(), "weights"_a.noconvert().none(),
           "degree"_a, "transposed"_a, "threads"_a);
     m.def("instruction_sets", &kspline::instruction_sets);
+    bind_regions(m);
 }

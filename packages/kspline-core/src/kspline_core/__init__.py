@@ -7,7 +7,9 @@
 from importlib.metadata import version as _version
 
 from kspline_core._fit import fit
+from kspline_core._region_spline import RegionSpline, project_regions
+from kspline_core._regions import regions
 from kspline_core._spline import KSpline
 
-__all__ = ["KSpline", "__version__", "fit"]
+__all__ = ["KSpline", "RegionSpline", "__version__", "fit", "project_regions", "regions"]
 __version__ = _version("kspline-core")
