@@ -82,7 +82,10 @@ def test_equal_weights_are_no_weights(rng, degree):
 def test_every_instruction_set_gives_the_same_bits(rng, degree, weighted):
     y = rng.standard_normal((3, 1030)).cumsum(-1)
     w = rng.uniform(0, 2, y.shape) if weighted else None
-    results = [core.fit(y, w, 12, degree, 5, 1, name) for name in core.instruction_sets()]
+    results = [
+        core.fit(y[:, None], None if w is None else w[:, None], 12, degree, 5, 1, name)
+        for name in core.instruction_sets()
+    ]
     assert "baseline" in core.instruction_sets()
     for result in results[1:]:
         for ours, theirs in zip(result, results[0], strict=True):

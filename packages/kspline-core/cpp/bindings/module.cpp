@@ -9,31 +9,70 @@
 namespace kspline::python {
 namespace {
 
+using Marks = Array<const std::uint8_t>;
+
+// Abscissae and marks come as one row for all signals or as one row per signal.
+template <class T>
+Index row_stride(const Array<T>& rows) {
+    return rows.shape(0) > 1 ? static_cast<Index>(rows.shape(1)) : 0;
+}
+
+Signals signals(const double* y, Index count, const std::optional<Input>& weights, const std::optional<Input>& x,
+                const std::optional<Marks>& marks) {
+    return {count,
+            y,
+            weights ? weights->data() : nullptr,
+            x ? x->data() : nullptr,
+            x ? row_stride(*x) : 0,
+            marks ? reinterpret_cast<const Mark*>(marks->data()) : nullptr,
+            marks ? row_stride(*marks) : 0};
+}
+
 nb::tuple fit(Input y, std::optional<Input> weights, Index pieces, int degree, Index min_size, unsigned threads,
-              const std::string& instruction_set, const nb::object& progress) {
-    const auto batch = static_cast<Index>(y.shape(0)), n = static_cast<Index>(y.shape(1));
-    Output<Index> breakpoints({batch, pieces + 1});
-    Output<double> coefficients({batch, pieces, degree + 1}), values({batch, n}), cost({batch});
+              const std::string& instruction_set, const nb::object& progress, std::optional<Input> x,
+              std::optional<Marks> marks) {
+    const auto count = static_cast<Index>(y.shape(0)), channels = static_cast<Index>(y.shape(1)),
+               n = static_cast<Index>(y.shape(2));
+    Output<Index> breakpoints({count, pieces + 1});
+    Output<double> coefficients({count, channels, pieces, degree + 1}), values({count, channels, n}), cost({count});
     {
         const nb::gil_scoped_release release;
         Monitor monitor(reporter(progress));
-        kspline::fit({n, pieces, degree, min_size, instruction_set}, batch, y.data(),
-                     weights ? weights->data() : nullptr, threads, monitor,
+        kspline::fit({n, pieces, degree, min_size, instruction_set, channels},
+                     signals(y.data(), count, weights, x, marks), threads, monitor,
                      {breakpoints.data, coefficients.data, values.data, cost.data});
     }
     return nb::make_tuple(breakpoints.array, coefficients.array, values.array, cost.array);
 }
 
+// Rows of (least, most, left, right), as in `Room`.
+nb::ndarray<nb::numpy, Index> room(Index count, Index channels, Index length, std::optional<Input> weights, Marks marks,
+                                   Index min_size) {
+    Output<Index> rows({count, 4});
+    const Signals batch = signals(nullptr, count, weights, std::nullopt, marks);
+    for (Index i = 0; i < count; ++i) {
+        const Room found = kspline::room(batch.row(i, channels, length), min_size);
+        Index* row = rows.data + 4 * i;
+        row[0] = found.least;
+        row[1] = found.most;
+        row[2] = found.left;
+        row[3] = found.right;
+    }
+    return rows.array;
+}
+
 nb::ndarray<nb::numpy, double> project(Input v, Array<const Index> breakpoints, std::optional<Input> weights,
-                                       int degree, bool transposed, unsigned threads) {
-    const auto repeats = static_cast<Index>(v.shape(0)), batch = static_cast<Index>(v.shape(1)),
-               n = static_cast<Index>(v.shape(2)), pieces = static_cast<Index>(breakpoints.shape(1)) - 1;
-    Output<double> out({repeats, batch, n});
+                                       int degree, bool transposed, unsigned threads, std::optional<Input> x) {
+    const auto repeats = static_cast<Index>(v.shape(0)), count = static_cast<Index>(v.shape(1)),
+               channels = static_cast<Index>(v.shape(2)), n = static_cast<Index>(v.shape(3)),
+               pieces = static_cast<Index>(breakpoints.shape(1)) - 1;
+    Output<double> out({repeats, count, channels, n});
     {
         const nb::gil_scoped_release release;
-        kspline::project(transposed ? kspline::Product::transposed : kspline::Product::jacobian, repeats, batch, n,
-                         pieces, degree, v.data(), breakpoints.data(), weights ? weights->data() : nullptr, threads,
-                         out.data);
+        kspline::project(transposed ? Product::transposed : Product::jacobian,
+                         {count, channels, n, pieces, degree, breakpoints.data(),
+                          weights ? weights->data() : nullptr, x ? x->data() : nullptr, x ? row_stride(*x) : 0},
+                         repeats, v.data(), threads, out.data);
     }
     return out.array;
 }
@@ -50,9 +89,12 @@ NB_MODULE(_core, m) {
     using namespace nb::literals;
     m.doc() = "The C++ core of kspline_core. Arguments are trusted; call it through `fit` and `KSpline`.";
     m.def("fit", &fit, "y"_a.noconvert(), "weights"_a.noconvert().none(), "pieces"_a, "degree"_a, "min_size"_a,
-          "threads"_a, "instruction_set"_a = "", "progress"_a = nb::none());
+          "threads"_a, "instruction_set"_a = "", "progress"_a = nb::none(), "x"_a.noconvert().none() = nb::none(),
+          "marks"_a.noconvert().none() = nb::none());
+    m.def("room", &room, "count"_a, "channels"_a, "length"_a, "weights"_a.noconvert().none(), "marks"_a.noconvert(),
+          "min_size"_a);
     m.def("project", &project, "v"_a.noconvert(), "breakpoints"_a.noconvert(), "weights"_a.noconvert().none(),
-          "degree"_a, "transposed"_a, "threads"_a);
+          "degree"_a, "transposed"_a, "threads"_a, "x"_a.noconvert().none() = nb::none());
     m.def("instruction_sets", &kspline::instruction_sets);
     bind_regions(m);
 }

@@ -34,18 +34,20 @@ private:
     void first_level();
     template <int P>
     void further_levels();
+    Index lowest(Index t) const;
     template <int P>
     Index last_breakpoint(Index pieces, Index end);
 
     Problem problem_;
     Progress progress_;
     const Kernel* kernel_;
+    const Samples* samples_ = nullptr; // the signal being fitted
     Sweep w_{};
-    Index gains_of_ = 0;                          // n for which `gains_` were made
-    std::vector<double> gains_[max_degree + 2];   // the last one is `keep`
-    std::vector<double> y_, x_, weights_;         // padded copies
-    std::vector<double> state_[max_state], cost_; // of the open segments
-    std::vector<double> best_, scratch_, minima_, candidates_;
+    Index gains_of_ = 0;                        // n for which `gains_` were made
+    std::vector<double> gains_[max_degree + 2]; // the last one is `keep`
+    std::vector<double> memory_;                // of the arrays of `w_`
+    double* best_ = nullptr;
+    std::vector<double> growing_, candidates_;
 };
 
 } // namespace kspline

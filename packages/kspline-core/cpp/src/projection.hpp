@@ -5,12 +5,14 @@
 
 namespace kspline {
 
-// Fits one signal on the pieces between `breakpoints` and fills the other fields of one row of `Fit`.
-void fit_pieces(Index pieces, int degree, const double* y, const double* weights, const Index* breakpoints,
-                double* coefficients, double* values, double* cost);
+// Fits one signal on the pieces between `breakpoints` and fills the other fields of one row of `Fit`. A cost or a
+// coefficient beyond the range of double becomes infinite.
+void fit_pieces(const Signal& signal, Index pieces, int degree, const Index* breakpoints, double* coefficients,
+                double* values, double* cost);
 
-// Applies the Jacobian of the fitted values, or its transpose, to one vector.
-void project_pieces(Product product, Index pieces, int degree, const double* v, const Index* breakpoints,
-                    const double* weights, double* out);
+// Applies the Jacobian of the fitted values, or its transpose, to one vector of the shape of the signal, whose samples
+// are not used.
+void project_pieces(Product product, const Signal& signal, Index pieces, int degree, const Index* breakpoints,
+                    const double* v, double* out);
 
 } // namespace kspline

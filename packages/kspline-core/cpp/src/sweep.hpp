@@ -11,25 +11,28 @@ inline constexpr Index block_size = 256; // segment starts per block: four rows 
 inline constexpr Index max_lanes = 8;    // doubles in the widest vector; arrays are padded by this many
 inline constexpr int max_state = weighted_state_size<max_degree + 1>;
 
-// A segment is (start, end]: it covers the samples start, ..., end - 1. Arrays are indexed by start.
+// A segment is (start, end]: it covers the samples start, ..., end - 1. Arrays are indexed by start; each is aligned to
+// a cache line and padded by tile_size + max_lanes. Channel c of an array lies c * stride further on.
 struct Sweep {
-    // samples, padded by tile_size + max_lanes
+    Index n;
+    Index channels;
+    Index stride;
+    // samples
     const double* y;
-    const double* x;       // abscissae; null: equally spaced, weight one
+    const double* x;       // abscissae, one for all channels; null: equally spaced, weight one
     const double* weights; // null with x
     // gains of `uniform_step` for N = n, n - 1, ..., 1, 0 samples: entry [start + n - end]; padded on both sides
     const double* gain[max_degree + 1];
     const double* keep;
-    Index n;
-    // state of the recursion and the cost of every open segment
-    double* state[max_state];
-    double* cost;
+    // number j of the state of the recursion of every open segment: state[(channel * states + j) * stride + start]
+    double* state;
+    double* cost; // of every open segment, all channels together
     // best[level * stride + t]: least cost of the first t samples in level + 1 pieces
     const double* best;
     Index levels; // of `best`, each of them extended by one piece
-    Index stride;
     Index min_size;
-    // scratch of 4 * block_size, and of levels * tile_size * max_lanes, doubles; 64-byte aligned
+    Index lowest[tile_size]; // segments that end at t0 + 1 + i must not start below lowest[i], which never decreases
+    // scratch of tile_size * block_size, and of levels * tile_size * max_lanes, doubles
     double* costs;
     double* lanes;
     // out: minima[level * tile_size + i] over the starts < t0 of best[level] + cost of the segment up to t0 + 1 + i

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 MAX_DEGREE = 3
 METHODS = ("auto", "dense")
+CLOSEST = 1e-40  # spacing over range of abscissae: its sixth power still is a number
 
 
 class Settings(NamedTuple):
@@ -117,6 +118,46 @@ def signal_weights(
             "Use 0 for a missing sample."
         )
     return np.ascontiguousarray(np.broadcast_to(array, shape), dtype=np.float64)
+
+
+def drop_missing(
+    y: np.ndarray[Any, np.dtype[Any]], weights: np.ndarray[Any, np.dtype[np.float64]] | None, missing: str
+) -> np.ndarray[Any, np.dtype[np.float64]] | None:
+    """Returns `weights`, with 0 where `y` is NaN and `missing` says to drop."""
+    if missing not in ("error", "drop"):
+        raise ValueError(f"`missing` must be 'error' or 'drop'; got {missing!r}.")
+    if missing == "error" or not (holes := np.isnan(y)).any():
+        return weights
+    return np.where(holes, 0.0, 1.0 if weights is None else weights)
+
+
+def abscissae(x: ArrayLike, batch: Sequence[int], n: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Returns `x` as contiguous float64 of shape (n,) or (*batch, n): finite and strictly increasing."""
+    array = real("x", x)
+    if array.shape not in ((n,), (*batch, n)):
+        raise ValueError(
+            f"`x` must have the shape of one signal, {(n,)}, or of all, {(*batch, n)}; got {array.shape}. "
+            "Channels share their abscissae."
+        )
+    finite("x", array, "Leave out samples without a place.")
+    array = np.ascontiguousarray(array, dtype=np.float64)
+    wrong = array[..., 1:] <= array[..., :-1]
+    if wrong.any():
+        *row, i = (int(k) for k in np.argwhere(wrong)[0])
+        a, b = array[(*row, i)], array[(*row, i + 1)]
+        place = ", ".join(map(str, row)) + ", " * bool(row)
+        raise ValueError(
+            f"`x` must be strictly increasing; x[{place}{i}] = {a:g} >= x[{place}{i + 1}] = {b:g}. Sort `x` "
+            "and `y` together, and merge samples at one place into their mean, with their number as weight."
+        )
+    if n > 1 and array.size:
+        spacing = np.diff(array / 2, axis=-1).min(axis=-1)  # halves: the range may overflow
+        if (spacing < CLOSEST * (array[..., -1] / 2 - array[..., 0] / 2)).any():
+            raise ValueError(
+                f"`x` has neighbours closer than {CLOSEST:g} of its range, which float64 cannot tell apart "
+                "in powers. Merge them into their mean, with their number as weight."
+            )
+    return array
 
 
 def room(pieces: int, min_size: int, positive: np.ndarray[Any, np.dtype[Any]]) -> None:

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from kspline_core import _check
+from kspline_core import _check, _constraints
 from kspline_core._native import core, thread_count
 from kspline_core._spline import KSpline
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jaxtyping import Real
+    from jaxtyping import Bool, Integer, Real
     from numpy.typing import ArrayLike
 
 
@@ -22,8 +22,13 @@ def fit(
     pieces: int,
     degree: int = 0,
     *,
+    x: Real[np.ndarray, "*#batch n"] | ArrayLike | None = None,
     weights: Real[np.ndarray, "*#batch n"] | ArrayLike | None = None,
+    missing: Literal["error", "drop"] = "error",
+    channels: bool = False,
     min_size: int | None = None,
+    fixed: Integer[np.ndarray, " positions"] | Bool[np.ndarray, "*#batch n"] | ArrayLike | None = None,
+    forbidden: Integer[np.ndarray, " positions"] | Bool[np.ndarray, "*#batch n"] | ArrayLike | None = None,
     method: Literal["auto", "dense"] = "auto",
     threads: int | None = None,
     progress: Callable[[float], object] | None = None,
@@ -38,17 +43,27 @@ def fit(
 
     Ties: among partitions that cost the same to rounding (1e-12 of the cost, or n times the square of 32 eps
     of half the signal's range), the last breakpoint is the leftmost possible, then the one before it, and so
-    on. A piece with fewer samples than `degree` + 1 is interpolated by a polynomial of lower degree.
+    on. A piece with fewer samples than `degree` + 1 is interpolated by a polynomial of lower degree. A
+    breakpoint b is the index of the sample that a piece starts with.
 
     Args:
-        y: signals of n equally spaced samples, shape (..., n), float32, float64 or integers. Leading
-            dimensions are a batch; its signals are shared out among the threads. All sums are taken in
-            float64.
+        y: signals of n samples, shape (..., n), float32, float64 or integers. Leading dimensions are a
+            batch; its signals are shared out among the threads. All sums are taken in float64. For signals
+            of different lengths see `fit_many`.
         pieces: number of intervals k, from 1 to the number of samples of positive weight / `min_size`.
         degree: of the polynomials, 0 to 3.
-        weights: non-negative, finite, shape (..., n) or (n,). A sample of weight 0 is missing: its `y` is
+        x: where the samples lie, in any unit: finite and strictly increasing, shape (n,) or (batch..., n).
+            None: equally spaced, 0, 1, ..., n - 1.
+        weights: non-negative, finite, shape of `y` or (n,). A sample of weight 0 is missing: its `y` is
             not read and may be NaN, and its fitted value is what its piece says there. None: all ones.
-        min_size: least number of samples of positive weight in a piece. None: 1.
+        missing: what a NaN in `y` is: `"error"`, or `"drop"`: a sample of weight 0.
+        channels: whether the last dimension but one of `y`, (..., channels, n), holds channels of one
+            signal. They share the breakpoints, each has its own polynomials, and the cost is the sum over
+            them.
+        min_size: least number of samples in a piece that have a positive weight (in any channel). None: 1.
+        fixed: breakpoints that must be there: their positions, integers from 1 to n - 1, for all signals;
+            or a boolean mask of shape (n,) or (batch..., n), True at b for a piece that starts at b.
+        forbidden: breakpoints that must not be there, in the same form.
         method: `"dense"`: dynamic programming over all segments in O(n^2 pieces) time and O(n pieces)
             memory for each signal being fitted, exact. `"auto"`: the fastest exact method, at present
             `"dense"`.
@@ -59,22 +74,27 @@ def fit(
             `KeyboardInterrupt`.
 
     Returns:
-        The fitted spline, with `values` in the dtype of `y` (float64 for integers).
+        The fitted spline, with `values` in the dtype of `y` (float64 for integers). A cost or a coefficient
+        beyond the range of float64 is infinite there.
 
     Raises:
-        TypeError: `y` or `weights` is not real, a count is not an integer, or `progress` is not callable.
-        ValueError: `y` has no samples or is not finite, `weights` has another shape or a negative value,
-            a number is out of its range, the pieces do not fit into the samples, or sums leave the
-            range of float64.
+        TypeError: `y`, `x` or `weights` is not real, a count or a position is not an integer, or `progress`
+            is not callable.
+        ValueError: `y` has no samples or is not finite, `x` does not increase, `weights` has another shape
+            or a negative value, a number is out of its range, or the pieces do not fit into the samples or
+            contradict `fixed` and `forbidden`.
 
     Example:
         >>> import numpy as np
         >>> from kspline_core import fit
-        >>> spline = fit(np.array([1.0, 1.2, 0.8, 5.0, 5.0, 2.0, 2.5, 1.5]), pieces=3)
+        >>> y = np.array([1.0, 1.2, 0.8, 5.0, 5.0, 2.0, 2.5, 1.5])
+        >>> spline = fit(y, pieces=3)
         >>> spline.breakpoints
         array([0, 3, 5, 8])
         >>> spline.values
         array([1., 1., 1., 5., 5., 2., 2., 2.])
+        >>> fit(y, pieces=3, fixed=[4]).breakpoints
+        array([0, 3, 4, 8])
 
     Equivalent to `ruptures.KernelCPD(kernel="linear", min_size=1)` for degree 0, and for degree 1 to
     `ruptures.Dynp(model="linear", jump=1)` on the columns y, 1, j.
@@ -82,37 +102,47 @@ def fit(
     signal = _check.real("y", y)
     settings = _check.settings(signal.shape, pieces, degree, min_size, method, threads)
     _check.callback("progress", progress)
-    w = _check.signal_weights(weights, signal.shape)
+    if channels and signal.ndim < 2:
+        raise ValueError(
+            f"`y` must have shape (..., channels, n) if `channels` is true; got {signal.shape}. Pass "
+            "y[None] for one channel."
+        )
     n = signal.shape[-1]
+    batch = signal.shape[:-2] if channels else signal.shape[:-1]
+    w = _check.drop_missing(signal, _check.signal_weights(weights, signal.shape), missing)
     if w is not None:
-        _check.room(settings.pieces, settings.min_size, (w > 0).sum(axis=-1, keepdims=True))
+        seen = (w > 0).any(axis=-2) if channels else w > 0
+        _check.room(settings.pieces, settings.min_size, seen.sum(axis=-1, keepdims=True))
     read = signal if w is None else np.where(w > 0, signal, 0)
-    _check.finite("y", read, "Repair it, or give missing samples the weight 0.")
+    _check.finite("y", read, "Repair it, or give missing samples the weight 0 (`missing='drop'` for NaN).")
+    places = None if x is None else _check.abscissae(x, batch, n)
 
-    rows = np.ascontiguousarray(signal, dtype=np.float64).reshape(-1, n)
+    count = int(np.prod(batch))
+    rows = (count, signal.shape[-2] if channels else 1, n)
+    w_rows = None if w is None else np.ascontiguousarray(w).reshape(rows)
+    marks = _constraints.marks(fixed, forbidden, batch, n)
+    if marks is not None:
+        _constraints.check_room(marks, w_rows, rows, settings.pieces, settings.min_size)
     breakpoints, coefficients, values, cost = core.fit(
-        rows,
-        None if w is None else w.reshape(-1, n),
+        np.ascontiguousarray(signal, dtype=np.float64).reshape(rows),
+        w_rows,
         settings.pieces,
         settings.degree,
         settings.min_size,
         thread_count(settings.threads),
         progress=progress,
+        x=None if places is None else places.reshape(-1, n),
+        marks=marks,
     )
-    if np.isnan(cost).any():
-        raise ValueError(
-            f"the sums of signal {int(np.isnan(cost).argmax())} leave the range of float64: `y` or "
-            "`weights` is too large or too small. Divide it by its largest value."
-        )
     if progress is not None:
         progress(1.0)
-    batch = signal.shape[:-1]
     return KSpline(
         # the binding's `long long` is an int64 of another name
         breakpoints=breakpoints.view(np.int64).reshape(*batch, settings.pieces + 1),
-        coefficients=coefficients.reshape(*batch, settings.pieces, settings.degree + 1),
+        coefficients=coefficients.reshape(*signal.shape[:-1], settings.pieces, settings.degree + 1),
         values=values.reshape(signal.shape).astype(signal.dtype, copy=False),
         cost=cost.reshape(batch),
         degree=settings.degree,
         weights=w,
+        x=places,
     )

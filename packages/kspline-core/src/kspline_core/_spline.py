@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,24 +21,31 @@ class KSpline:
     r"""A discretised k-spline, or a batch of them: `pieces` intervals with a polynomial on each.
 
     Piece $i$ covers the samples $b_i \le j < b_{i+1}$ and has there the values
-    $\sum_m c_{i,m} (j - b_i)^m$.
+    $\sum_m c_{i,m} (x_j - x_{b_i})^m$, where $x_j = j$ if no abscissae were given.
 
     Attributes:
         breakpoints: $b$, shape (..., pieces + 1), from 0 to n, increasing.
-        coefficients: $c$, shape (..., pieces, degree + 1), lowest power first, in units of `values` per
-            sample^m.
-        values: the spline at the samples, shape (..., n).
-        cost: the (weighted) sum of squared residuals, shape (...).
+        coefficients: $c$, shape (..., pieces, degree + 1), or (..., channels, pieces, degree + 1), lowest
+            power first, in units of `values` per unit of `x`^m.
+        values: the spline at the samples, shape (..., n) or (..., channels, n).
+        cost: the (weighted) sum of squared residuals over all channels, shape (...).
         degree: of the polynomials.
-        weights: of the samples, as given to `fit`; None: all ones.
+        weights: of the samples, shape of `values`, with 0 where one was missing; None: all ones.
+        x: the abscissae, shape (n,) or (..., n); None: 0, 1, ..., n - 1.
     """
 
     breakpoints: Int64[np.ndarray, "*batch ends"]
-    coefficients: Float64[np.ndarray, "*batch pieces terms"]
-    values: Float[np.ndarray, "*batch n"]
+    coefficients: Float64[np.ndarray, "*values pieces terms"]
+    values: Float[np.ndarray, "*values n"]
     cost: Float64[np.ndarray, "*batch"]
     degree: int
-    weights: Float64[np.ndarray, "*batch n"] | None = None
+    weights: Float64[np.ndarray, "*values n"] | None = None
+    x: Float64[np.ndarray, "*#batch n"] | None = None
+
+    @property
+    def channels(self) -> int | None:
+        """Number of channels that share the breakpoints; None: there is no such axis."""
+        return self.values.shape[-2] if self.values.ndim > self.breakpoints.ndim else None
 
     @property
     def pieces(self) -> int:
@@ -69,16 +76,19 @@ class KSpline:
             >>> fit(np.array([0.0, 0.0, 3.0, 4.0]), pieces=2).jvp(np.array([1.0, 0.0, 0.0, 1.0]))
             array([0.5, 0.5, 0.5, 0.5])
         """
-        return project(v, self.breakpoints, self.degree, self.weights, transposed=False, threads=threads)
+        return self._project(v, transposed=False, threads=threads)
 
     def vjp(
         self, v: Real[np.ndarray, "*stack n"] | ArrayLike, *, threads: int | None = None
     ) -> Float[np.ndarray, "*stack n"]:
         r"""Product $J^T v$; the same as `jvp` where there are no weights, since then $J = J^T$."""
-        return project(v, self.breakpoints, self.degree, self.weights, transposed=True, threads=threads)
+        return self._project(v, transposed=True, threads=threads)
 
     def to_ppoly(self) -> PPoly:
-        """This spline as a `scipy.interpolate.PPoly` over [0, n], equal to `values` at 0, 1, ..., n - 1.
+        """This spline as a `scipy.interpolate.PPoly`, equal to `values` at the samples.
+
+        It reaches from the first sample to one spacing behind the last. With channels it returns them along
+        a last axis: `values` is `to_ppoly()(x).T`.
 
         Raises:
             ImportError: SciPy is not installed.
@@ -89,13 +99,18 @@ class KSpline:
             from scipy.interpolate import PPoly
         except ImportError as error:
             raise ImportError("`to_ppoly` needs SciPy: pip install scipy.") from error
-        return PPoly(self.coefficients.T[::-1], self.breakpoints.astype(np.float64))
+        x = self._places()
+        spacing = x[-1] - x[-2] if x.size > 1 else 1.0
+        coefficients = np.moveaxis(self.coefficients, (-1, -2), (0, 1))
+        return PPoly(coefficients[::-1], np.append(x, x[-1] + spacing)[self.breakpoints])
 
-    def plot(self, y: Real[np.ndarray, " n"] | ArrayLike | None = None, *, ax: Axes | None = None) -> Axes:
-        """Draws the pieces, and the signal `y` behind them.
+    def plot(
+        self, y: Real[np.ndarray, "*channels n"] | ArrayLike | None = None, *, ax: Axes | None = None
+    ) -> Axes:
+        """Draws the pieces, and the signal `y` behind them; channels one over the other.
 
         Args:
-            y: the signal that was fitted, shape (n,); None: the spline alone.
+            y: the signal that was fitted, shape (n,) or (channels, n); None: the spline alone.
             ax: axes to draw into; None: those of a new figure.
 
         Raises:
@@ -111,27 +126,55 @@ class KSpline:
                     'plotting needs matplotlib, an optional part: pip install "kspline-core[plot]".'
                 ) from error
             ax = pyplot.figure().add_subplot()
+        x = self._places()
         if y is not None:
-            ax.plot(np.asarray(y), color="C0", linewidth=0.8, alpha=0.7, label="signal")
-        for i, (start, stop) in enumerate(zip(self.breakpoints[:-1], self.breakpoints[1:], strict=True)):
-            # half a sample on either side, so that a piece of one sample can be seen
-            j = np.linspace(start - 0.5, stop - 0.5, 2 if self.degree < 2 else 50)
-            piece = np.polynomial.polynomial.polyval(j - start, self.coefficients[i])
-            label = f"{self.pieces} pieces of degree {self.degree}" if i == 0 else None
-            ax.plot(j, piece, color="C1", linewidth=2, label=label)
-        ax.set_xlabel("sample")
+            signal = np.asarray(y)
+            lines = ax.plot(x, signal.T, color="C0", linewidth=0.8, alpha=0.7)
+            lines[0].set_label("signal")
+        # half a spacing on either side, so that a piece of one sample can be seen
+        half = np.diff(x) / 2 if x.size > 1 else np.array([0.5])
+        edges = np.concatenate([[x[0] - half[0]], x[1:] - half[: x.size - 1], [x[-1] + half[-1]]])
+        label = f"{self.pieces} pieces of degree {self.degree}"
+        for channel in self.coefficients.reshape(-1, self.pieces, self.degree + 1):
+            ends = zip(self.breakpoints[:-1], self.breakpoints[1:], strict=True)
+            for coefficients, (start, stop) in zip(channel, ends, strict=True):
+                place = np.linspace(edges[start], edges[stop], 2 if self.degree < 2 else 50)
+                piece = np.polynomial.polynomial.polyval(place - x[start], coefficients)
+                ax.plot(place, piece, color="C1", linewidth=2, label=label)
+                label = None
+        ax.set_xlabel("sample" if self.x is None else "x")
         ax.margins(x=0.01)
         return ax
 
+    def _places(self) -> Float64[np.ndarray, " n"]:
+        return np.arange(self.values.shape[-1], dtype=np.float64) if self.x is None else self.x
+
+    def _project(
+        self, v: ArrayLike, *, transposed: bool, threads: int | None
+    ) -> np.ndarray[Any, np.dtype[Any]]:
+        return project(
+            v,
+            self.breakpoints,
+            self.degree,
+            self.weights,
+            transposed=transposed,
+            threads=threads,
+            x=self.x,
+            channels=self.channels,
+        )
+
     def _require_single(self, method: str) -> None:
-        if self.values.ndim > 1:
-            batch = self.values.shape[:-1]
+        if self.breakpoints.ndim > 1:
+            batch = self.breakpoints.shape[:-1]
             remedy = f"Pick one: spline[0].{method}()."
             raise ValueError(f"`{method}` works on one signal, and this is a batch {batch}. {remedy}")
 
     def __getitem__(self, index: int | slice | tuple[int | slice, ...]) -> KSpline:
-        if self.values.ndim == 1:
+        batch = self.breakpoints.shape[:-1]
+        if not batch:
             raise IndexError("this spline is no batch and cannot be indexed.")
+        if isinstance(index, tuple) and len(index) > len(batch):
+            raise IndexError(f"too many indices: the batch has shape {batch}, and the index is {index}.")
         return KSpline(
             breakpoints=self.breakpoints[index],
             coefficients=self.coefficients[index],
@@ -139,12 +182,15 @@ class KSpline:
             cost=np.asarray(self.cost[index]),
             degree=self.degree,
             weights=None if self.weights is None else self.weights[index],
+            x=self.x if self.x is None or self.x.ndim == 1 else self.x[index],
         )
 
     def __repr__(self) -> str:
-        *batch, n = self.values.shape
-        size = f"batch={tuple(batch)}, " if batch else ""
+        batch = self.breakpoints.shape[:-1]
+        size = f"batch={batch}, " if batch else ""
+        size += f"channels={self.channels}, " if self.channels is not None else ""
         total = "total_cost" if batch else "cost"
         return (
-            f"KSpline({size}n={n}, pieces={self.pieces}, degree={self.degree}, {total}={self.cost.sum():.6g})"
+            f"KSpline({size}n={self.values.shape[-1]}, pieces={self.pieces}, degree={self.degree}, "
+            f"{total}={self.cost.sum():.6g})"
         )
