@@ -6,10 +6,11 @@ import itertools
 import math
 import re
 
+import numpy as np
 import pytest
 import torch
 
-from fem_diff import BoxMesh, ConvergenceError, LagrangeSpace, Poisson, residual, solve, unit_square
+from fem_diff import BoxMesh, ConvergenceError, LagrangeSpace, Poisson, Robin, residual, solve, unit_square
 from fem_diff._cg import conjugate_gradients
 from fem_diff._matrix_free import MatrixFree
 from fem_diff._network import grouped
@@ -67,13 +68,27 @@ def test_a_dominant_reaction(generator):
     assert steps((64, 64), 2, generator, reaction=1e6) <= 40
 
 
-@pytest.mark.parametrize("elements", [(40,), (17, 24), (21, 2), (6, 7, 5)])
-def test_the_cycle_is_symmetric_and_positive_definite(elements, generator):
-    space = LagrangeSpace(BoxMesh(elements), 2)
-    diffusivity = torch.rand(elements, generator=generator, dtype=torch.float64) + 0.01
-    cycle = MatrixFree(Poisson(space, diffusivity=diffusivity, reaction=3.0), 1e-10).preconditioner
-    free = torch.zeros(space.node_shape, dtype=torch.float64)
-    free[(slice(1, -1),) * space.ndim] = 1
+CYCLES = {
+    "1d": BoxMesh((40,)),
+    "2d": BoxMesh((17, 24)),
+    "flat": BoxMesh((21, 2)),
+    "3d": BoxMesh((6, 7, 5)),
+    "graded": BoxMesh.graded(np.linspace(0, 1, 22) ** 2, np.linspace(0, 1, 18)),
+    "ring": BoxMesh((41,), periodic=True),
+    "cylinder": BoxMesh((17, 12), periodic=(True, False)),
+    "torus": BoxMesh((15, 14), periodic=True),
+    "3d, two rings": BoxMesh((5, 6, 7), periodic=(True, False, True)),
+}
+
+
+@pytest.mark.parametrize("mesh", CYCLES.values(), ids=CYCLES.keys())
+def test_the_cycle_is_symmetric_and_positive_definite(mesh, generator):
+    space = LagrangeSpace(mesh, 2)
+    diffusivity = torch.rand(mesh.elements, generator=generator, dtype=torch.float64) + 0.01
+    boundary = {} if mesh.periodic[0] else {"left": 0.0, "right": Robin(2.0)}
+    problem = Poisson(space, diffusivity=diffusivity, reaction=3.0, boundary=boundary)
+    cycle = MatrixFree(problem.form, problem.coefficients, problem.fixed, problem.batch, 1e-10).preconditioner
+    free = (~problem.fixed).double()
     r = torch.randn(6, *space.node_shape, generator=generator, dtype=torch.float64) * free
     gram = r.flatten(1) @ cycle(r).flatten(1).T
     torch.testing.assert_close(gram, gram.T, rtol=1e-12, atol=1e-13 * float(gram.abs().max()))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
+from fem_diff._anisotropic import Anisotropic
 from fem_diff._cg import ConvergenceError
+from fem_diff._conditions import Dirichlet, Neumann, Robin
 from fem_diff._energy import energy, residual
 from fem_diff._errors import h1_error, l2_error, nodal_rms
 from fem_diff._field import Field
@@ -14,11 +16,15 @@ from fem_diff._solve import Solution, solve
 from fem_diff._space import LagrangeSpace
 
 __all__ = [
+    "Anisotropic",
     "BoxMesh",
     "ConvergenceError",
+    "Dirichlet",
     "Field",
     "LagrangeSpace",
+    "Neumann",
     "Poisson",
+    "Robin",
     "Solution",
     "energy",
     "h1_error",

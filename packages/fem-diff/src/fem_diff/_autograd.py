@@ -1,13 +1,19 @@
-"""`evaluate` and `assemble` for autograd: each is the derivative of the other, so any order of it works."""
+"""`evaluate` and `assemble` for autograd: each is the derivative of the other, so any order of it works.
+
+So do the transforms of torch.func: every function here has its rules for tangents and batches.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from fem_diff._contract import Tables, assemble, evaluate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class _Evaluate(torch.autograd.Function):
@@ -23,6 +29,16 @@ class _Evaluate(torch.autograd.Function):
     def backward(ctx: Any, *grads: Any) -> tuple:
         return _Assemble.apply(*ctx.arguments, *grads), None, None, None
 
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> tuple:
+        return _Evaluate.apply(tangents[0], *ctx.arguments)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple, *inputs: Any) -> tuple:
+        u, *arguments = inputs
+        parts = _Evaluate.apply(u.movedim(in_dims[0], 0), *arguments)
+        return parts, (0,) * len(parts)
+
 
 class _Assemble(torch.autograd.Function):
     @staticmethod
@@ -36,6 +52,50 @@ class _Assemble(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> tuple:
         return None, None, None, *_Evaluate.apply(*grads, *ctx.arguments)
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Tensor:
+        return _Assemble.apply(*ctx.arguments, *tangents[3:])
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple, *inputs: Any) -> tuple:
+        arguments, parts = inputs[:3], inputs[3:]
+        moved = [
+            part.expand(info.batch_size, *part.shape) if dim is None else part.movedim(dim, 0)
+            for part, dim in zip(parts, in_dims[3:], strict=True)
+        ]
+        return _Assemble.apply(*arguments, *moved), 0
+
+
+class _Checked(torch.autograd.Function):
+    """The identity, which shows the plain values to a check: within torch.func they are wrapped outside."""
+
+    @staticmethod
+    def forward(values: Tensor, check: Callable[[Tensor], None]) -> Tensor:
+        check(values)
+        return values.view_as(values)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
+        pass
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> tuple:
+        return *grads, None
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Tensor:
+        return tangents[0].view_as(tangents[0])
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple, *inputs: Any) -> tuple:
+        values, check = inputs
+        return _Checked.apply(values.movedim(in_dims[0], 0), check), 0
+
+
+def checked(values: Tensor, check: Callable[[Tensor], None]) -> Tensor:
+    """Returns `values` after `check`, which raises what is wrong with them; works within torch.func too."""
+    return _Checked.apply(values, check)
 
 
 def differentiable_evaluate(

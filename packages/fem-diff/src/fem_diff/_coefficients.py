@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np  # torch.broadcast_shapes would import sympy, which takes seconds
 import torch
 from torch import Tensor
 
-from fem_diff._autograd import differentiable_evaluate
+from fem_diff._autograd import checked, differentiable_evaluate
+from fem_diff._contract import repeated
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -48,40 +49,66 @@ def common_tensor(data: dict[str, Data]) -> Tensor:
                 f"`{name}` is {value.dtype} on {value.device}, `{first}` {other.dtype} on {other.device}. "
                 "Bring them together with .to(...)."
             )
-    return tensors[first].new_empty(0) if first else torch.empty(0, dtype=torch.float64)
+    if first is None:
+        return torch.empty(0, dtype=torch.float64)
+    # not new_empty, which would carry the wrappers of torch.func along
+    return torch.empty(0, dtype=tensors[first].dtype, device=tensors[first].device)
 
 
-def at_points(name: str, data: Data, space: LagrangeSpace, tables: Tables) -> Float[Tensor, "*batch_points"]:
+@runtime_checkable
+class Domain(Protocol):
+    """What has nodes, elements and quadrature points: a space, or the side of a box."""
+
+    @property
+    def ndim(self) -> int: ...
+    @property
+    def points(self) -> int: ...
+    @property
+    def node_shape(self) -> tuple[int, ...]: ...
+    @property
+    def element_shape(self) -> tuple[int, ...]: ...
+    @property
+    def quadrature_shape(self) -> tuple[int, ...]: ...
+    def quadrature_points(
+        self, points: int | None = None, *, like: Tensor | None = None
+    ) -> tuple[Tensor, ...]: ...
+
+
+def at_points(name: str, data: Data, domain: Domain, tables: Tables) -> Float[Tensor, "*batch_points"]:
     """Values at the quadrature points, or an array that broadcasts with them."""
-    like, ndim = tables.weights, space.ndim
+    like, ndim = tables.weights, domain.ndim
     if callable(data):
-        values = torch.as_tensor(data(*space.quadrature_points(like=like))).to(like)
+        values = torch.as_tensor(data(*domain.quadrature_points(like=like))).to(like)
         try:
-            values = values.expand(np.broadcast_shapes(values.shape, space.quadrature_shape))
+            return values.expand(np.broadcast_shapes(values.shape, domain.quadrature_shape))
         except ValueError:
             raise ValueError(
                 f"`{name}` returned an array of shape {tuple(values.shape)} for coordinates of shape "
-                f"{space.quadrature_shape}. Return one value per point, with batch axes in front."
+                f"{domain.quadrature_shape}. Return one value per point, with batch axes in front."
             ) from None
-    elif not isinstance(data, Tensor):
-        values = like.new_full((1,) * ndim, float(data))
-    elif data.dim() == 0 or data.shape[-ndim:] == (1,) * ndim:
-        values = data.view(*data.shape[:-ndim], *(1,) * ndim)
-    elif data.shape[-ndim:] == space.node_shape:
-        (values,) = differentiable_evaluate(data, tables, gradient=False)
-    elif data.shape[-ndim:] == space.quadrature_shape:
-        values = data
-    elif data.shape[-ndim:] == space.mesh.elements:
-        values = data
-        for axis in range(-ndim, 0):
-            values = values.repeat_interleave(space.points, axis)
-    else:
+    if not isinstance(data, Tensor):
+        return like.new_full((1,) * ndim, float(data))
+    cut = max(data.dim() - ndim, 0)
+    batch, own = tuple(data.shape[:cut]), tuple(data.shape[cut:])
+    if data.dim() == 0 or own == (1,) * ndim:
+        return data.reshape(*batch, *(1,) * ndim)
+    if own == domain.node_shape == domain.element_shape:
         raise ValueError(
-            f"`{name}` has shape {tuple(data.shape)}; its last axes must be {space.node_shape} (nodes), "
-            f"{space.mesh.elements} (elements), {space.quadrature_shape} (quadrature points) "
-            f"or {(1,) * ndim} (constant)."
+            f"`{name}` has shape {tuple(data.shape)}, and {own} is the shape of the nodes and of the "
+            "elements alike (degree 1, periodic). Bring it to the quadrature points: "
+            "`space.from_nodes(...)` or `space.from_elements(...)`, for a side `repeat_interleave`."
         )
-    return values
+    if own == domain.node_shape:
+        return differentiable_evaluate(data, tables, gradient=False)[0]
+    if own == domain.quadrature_shape:
+        return data
+    if own == domain.element_shape:
+        return repeated(data, domain.points, ndim)
+    raise ValueError(
+        f"`{name}` has shape {tuple(data.shape)}; its last axes must be {domain.node_shape} (nodes), "
+        f"{domain.element_shape} (elements), {domain.quadrature_shape} (quadrature points) "
+        f"or {(1,) * ndim} (constant)."
+    )
 
 
 def on_nodes(name: str, data: Data, space: LagrangeSpace, like: Tensor) -> Float[Tensor, "*batch_nodes"]:
@@ -99,34 +126,45 @@ def on_nodes(name: str, data: Data, space: LagrangeSpace, like: Tensor) -> Float
     return data if data.dim() else data.view((1,) * ndim)
 
 
-def check_finite(name: str, values: Tensor, place: str) -> None:
-    """Raises a ValueError that names the first value which is NaN or infinite."""
-    bad = ~values.isfinite()
-    if bad.any():
-        raise ValueError(f"`{name}` must be finite; it is {_first(values, bad)} {place}.")
+def check_finite(name: str, values: Tensor, place: str) -> Tensor:
+    """Returns the values; raises a ValueError that names the first one which is NaN or infinite."""
+
+    def check(plain: Tensor) -> None:
+        bad = ~plain.isfinite()
+        if bad.any():
+            raise ValueError(f"`{name}` must be finite; it is {first_of(plain, bad)} {place}.")
+
+    return checked(values, check)
 
 
-def check_sign(name: str, values: Tensor, *, zero: bool, hint: str = "") -> None:
-    """Raises a ValueError that names the first value which is negative, or zero unless `zero` is allowed."""
-    bad = values < 0 if zero else values <= 0
-    if bad.any():
-        rule = "not be negative" if zero else "be positive"
-        raise ValueError(f"`{name}` must {rule}; it is {_first(values, bad)} at the quadrature points.{hint}")
+def check_sign(
+    name: str, values: Tensor, *, zero: bool, hint: str = "", place: str = "at the quadrature points"
+) -> Tensor:
+    """Returns the values; raises a ValueError at the first negative one, or zero unless `zero` is allowed."""
+
+    def check(plain: Tensor) -> None:
+        bad = plain < 0 if zero else plain <= 0
+        if bad.any():
+            rule = "not be negative" if zero else "be positive"
+            raise ValueError(f"`{name}` must {rule}; it is {first_of(plain, bad)} {place}.{hint}")
+
+    return checked(values, check)
 
 
-def check_batch(shapes: dict[str, tuple[int, ...]]) -> tuple[int, ...]:
+def check_batch(shapes: Sequence[tuple[str, tuple[int, ...]]]) -> tuple[int, ...]:
     """The common batch shape.
 
     Raises:
         ValueError: the batch axes do not broadcast.
     """
     try:
-        return np.broadcast_shapes(*shapes.values())
+        return np.broadcast_shapes(*(shape for _, shape in shapes))
     except ValueError:
-        listed = ", ".join(f"`{name}` {shape}" for name, shape in shapes.items() if math.prod(shape) != 1)
+        listed = ", ".join(f"`{name}` {shape}" for name, shape in shapes if math.prod(shape) != 1)
         raise ValueError(f"batch axes do not broadcast: {listed}. Make them equal or 1.") from None
 
 
-def _first(values: Tensor, bad: Tensor) -> str:
+def first_of(values: Tensor, bad: Tensor) -> str:
+    """The first of the bad values with its index, for a message."""
     index = tuple(bad.nonzero()[0].tolist())
     return f"{values[index].item():g} at index {index}"

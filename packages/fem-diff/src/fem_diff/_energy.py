@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from fem_diff._autograd import differentiable_assemble, differentiable_evaluate
-
 if TYPE_CHECKING:
     from jaxtyping import Float
 
@@ -18,12 +16,13 @@ if TYPE_CHECKING:
 def energy(problem: Poisson, u: Float[Tensor, "*batch_nodes"]) -> Float[Tensor, "*all_batch"]:
     r"""The energy $J(u) = \int \frac12 \nu |\nabla u|^2 + \frac12 \sigma u^2 - f u$ (DSA eq. 11).
 
-    Boundary values of `u` are first replaced by those of the problem, so that J may be minimised without
+    Neumann and Robin conditions add $\int \frac12 \alpha u^2 - h u$ over their parts of the boundary.
+    Dirichlet values of `u` are first replaced by those of the problem, so that J may be minimised without
     constraint; `problem.impose(u)` of the minimiser is the solution of `solve`. Differentiable any number of
     times in `u` and in every coefficient.
 
     Args:
-        problem: fixes nu, sigma, f and the boundary values.
+        problem: fixes nu, sigma, f and the boundary conditions.
         u: nodal values.
 
     Returns:
@@ -41,30 +40,24 @@ def energy(problem: Poisson, u: Float[Tensor, "*batch_nodes"]) -> Float[Tensor, 
         >>> bool(energy(problem, u) < energy(problem, 1.1 * u))
         True
     """
-    ndim, u = problem.space.ndim, problem.impose(u)
-    parts = differentiable_evaluate(u, problem.tables, value=problem.reaction is not None)
-    density = problem.diffusivity * sum(partial.square() for partial in parts[:ndim])
-    if problem.reaction is not None:
-        density = density + problem.reaction * parts[-1].square()
-    axes = tuple(range(-ndim, 0))
-    return (density * problem.tables.weights).sum(axes) / 2 - (problem.load * u).sum(axes)
+    form, u = problem.form, problem.impose(u)
+    total = -(problem.load * u).sum(tuple(range(-problem.space.ndim, 0)))
+    for term, coefficient, parts in zip(form.terms, problem.coefficients, form.parts(u), strict=True):
+        density = coefficient * form.density(term, parts, parts)
+        total = total + density.sum(tuple(range(density.dim() - form.ndim_of(term), density.dim()))) / 2
+    return total
 
 
 def residual(problem: Poisson, u: Float[Tensor, "*batch_nodes"]) -> Float[Tensor, "*all_nodes"]:
     r"""The weak residual $\int \nu \nabla u \cdot \nabla\phi_i + \sigma u \phi_i - f \phi_i$.
 
-    It is the gradient of `energy` at `u`, boundary values replaced as there: zero at the nodes of the
-    boundary, and everywhere for the solution.
+    With the integrals of Neumann and Robin conditions. It is the gradient of `energy` at `u`, Dirichlet
+    values replaced as there: zero at their nodes, and everywhere for the solution.
     """
     u = problem.impose(u)
     return torch.where(problem.fixed, 0.0, stiffness(problem, u) - problem.load)
 
 
 def stiffness(problem: Poisson, u: Float[Tensor, "*batch_nodes"]) -> Float[Tensor, "*all_nodes"]:
-    """The stiffness (and reaction) matrix applied to nodal values, boundary rows and columns included."""
-    value, weights = problem.reaction is not None, problem.tables.weights
-    parts = differentiable_evaluate(u, problem.tables, value=value)
-    flux = [problem.diffusivity * weights * partial for partial in parts[: problem.space.ndim]]
-    if problem.reaction is not None:
-        flux.append(problem.reaction * weights * parts[-1])
-    return differentiable_assemble(tuple(flux), problem.tables, value=value)
+    """The matrix of the problem applied to nodal values, rows and columns of fixed nodes included."""
+    return problem.form.action(u, problem.coefficients)

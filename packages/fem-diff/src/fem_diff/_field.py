@@ -122,15 +122,17 @@ class Field:
 
     def _along(self, axis: int, x: Tensor) -> tuple[Tensor, Tensor]:
         """The nodes of the cell that holds each coordinate, and the basis values there."""
-        (a, b), width = self.space.mesh.bounds[axis], self.space.mesh.widths[axis]
+        mesh, degree = self.space.mesh, self.space.degree
+        a, b = mesh.bounds[axis]
         outside = ~((x >= a) & (x <= b))
         if outside.any():
             k = int(outside.nonzero()[0])
             raise ValueError(
                 f"coordinate {k} along axis {axis} is {float(x[k]):g}; the box spans [{a:g}, {b:g}]."
             )
-        place = (x.detach().cpu().numpy().astype(np.float64) - a) / width
-        cell = np.clip(np.floor(place), 0, self.space.mesh.elements[axis] - 1).astype(np.int64)
-        basis, _ = lagrange_basis(self.space.degree, 2 * (place - cell) - 1)
-        nodes = cell[:, None] * self.space.degree + np.arange(self.space.degree + 1)
+        place = x.detach().cpu().numpy().astype(np.float64)
+        starts = mesh.vertices[axis][:-1]
+        cell = np.maximum(np.searchsorted(starts, place, side="right") - 1, 0)
+        basis, _ = lagrange_basis(degree, 2 * (place - starts[cell]) / mesh.cell_widths[axis][cell] - 1)
+        nodes = (cell[:, None] * degree + np.arange(degree + 1)) % self.space.node_shape[axis]
         return torch.from_numpy(nodes).to(self.u.device), torch.from_numpy(basis).to(self.u)

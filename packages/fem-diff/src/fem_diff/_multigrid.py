@@ -9,11 +9,15 @@ laws of resistors. Odd numbers of cells are no obstacle: one group of three cell
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from fem_diff._network import Network, Transfer, grouped
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 COARSEST = 300  # nodes up to which a level is solved exactly
 SMOOTHING = 2  # Chebyshev steps before and after each coarse correction
@@ -25,12 +29,12 @@ class Multigrid:
 
     Args:
         network: the finest level.
-        widths: of its cells per direction.
+        cells: the widths of its cells along each direction.
     """
 
-    def __init__(self, network: Network, widths: tuple[float, ...]) -> None:
-        axes = range(-len(widths), 0)
-        cells = [[width] * (count - 1) for width, count in zip(widths, network.free.shape, strict=True)]
+    def __init__(self, network: Network, cells: Sequence[Sequence[float]]) -> None:
+        axes = network.axes
+        cells = [list(widths) for widths in cells]
         self.levels: list[tuple[Network, Tensor, list[Transfer]]] = []
         while network.free.numel() > COARSEST and max(map(len, cells)) > 2:
             mean = [sum(w) / len(w) for w in cells]
@@ -40,7 +44,8 @@ class Multigrid:
                 if len(cells[axis]) > 1 and mean[axis] <= STRETCH * narrowest:
                     groups = grouped(cells[axis])
                     cells[axis] = [sum(cells[axis][i:j]) for i, j in pairwise(groups)]
-                    transfers.append(Transfer(coarse.conductances[axis], axis, groups))
+                    periodic = network.periodic[axis]
+                    transfers.append(Transfer(coarse.conductances[axis], axis, groups, periodic=periodic))
                     coarse = coarse.coarsened(transfers[-1])
             self.levels.append((network, network.free / network.diagonal(), transfers))
             network = coarse

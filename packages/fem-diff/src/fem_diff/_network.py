@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from jaxtyping import Bool, Float
 
 
@@ -19,11 +21,24 @@ def _part(u: Tensor, axis: int, part: slice) -> Tensor:
     return u[(..., part, *(slice(None),) * (-axis - 1))]
 
 
-def _spread(cells: Tensor, axis: int) -> Tensor:
+def spread(cells: Tensor, axis: int, *, periodic: bool) -> Tensor:
     """What cells hold, given in halves to the nodes at their two ends along `axis`."""
     half = cells * 0.5
     zero = torch.zeros_like(_part(half, axis, slice(0, 1)))
-    return torch.cat([half, zero], axis) + torch.cat([zero, half], axis)
+    nodes = torch.cat([half, zero], axis) + torch.cat([zero, half], axis)
+    return _folded(nodes, axis) if periodic else nodes
+
+
+def _closed(u: Tensor, axis: int) -> Tensor:
+    """A ring of nodes opened: its first node stands again at the end."""
+    return torch.cat([u, _part(u, axis, slice(0, 1))], axis)
+
+
+def _folded(u: Tensor, axis: int) -> Tensor:
+    """The transpose of `_closed`: the last node's part goes to the first."""
+    ring = _part(u, axis, slice(None, -1)).clone()
+    _part(ring, axis, slice(0, 1)).add_(_part(u, axis, slice(-1, None)))
+    return ring
 
 
 def grouped(widths: list[float]) -> list[int]:
@@ -49,19 +64,30 @@ class Transfer:
         conductance: of the fine edges along the axis, with a leading batch axis.
         axis: counted from the end.
         groups: the ends of the groups of edges, from `grouped`.
+        periodic: whether the last edge ends in the first node. The ring is opened there: it is worked on as a
+            chain whose last node repeats the first.
     """
 
-    def __init__(self, conductance: Float[Tensor, "#batch ..."], axis: int, groups: list[int]) -> None:
-        self.axis = axis
+    def __init__(
+        self,
+        conductance: Float[Tensor, "#batch ..."],
+        axis: int,
+        groups: list[int],
+        *,
+        periodic: bool = False,
+    ) -> None:
+        self.axis, self.periodic = axis, periodic
         self.fine, self.coarse = conductance.shape[axis] + 1, len(groups)
-        self.kept = torch.tensor(groups, device=conductance.device)
-        group = torch.arange(self.coarse - 1, device=conductance.device).repeat_interleave(self.kept.diff())
+        ends = torch.tensor(groups, device=conductance.device)
+        #: the fine nodes that are the coarse ones
+        self.kept = ends[:-1] if periodic else ends
+        group = torch.arange(self.coarse - 1, device=conductance.device).repeat_interleave(ends.diff())
         resistance = conductance.reciprocal()
         shape = list(conductance.shape)
         shape[axis] = self.coarse - 1
         total = conductance.new_zeros(shape).index_add_(axis, group, resistance)
         before = resistance.cumsum(axis) - resistance
-        before = before - before.index_select(axis, self.kept[:-1]).index_select(axis, group)
+        before = before - before.index_select(axis, ends[:-1]).index_select(axis, group)
         self.conductance = total.reciprocal()
         # A fine node's share of the coarse node to its right; the rest is that of the one to its left.
         self.share = before / total.index_select(axis, group)
@@ -76,6 +102,12 @@ class Transfer:
 
     def prolong(self, coarse: Tensor) -> Tensor:
         """Coarse to fine nodes."""
+        axis = self.axis
+        if self.periodic:
+            return _part(self._prolong(_closed(coarse, axis)), axis, slice(None, -1))
+        return self._prolong(coarse)
+
+    def _prolong(self, coarse: Tensor) -> Tensor:
         axis = self.axis
         if not self.pairs:
             left, right = (coarse.index_select(axis, self.left + k) for k in (0, 1))
@@ -92,6 +124,13 @@ class Transfer:
         """The transpose of `prolong`; `share` stands in for the nodes' own shares if given."""
         axis = self.axis
         share = self.share if share is None else share
+        if self.periodic:
+            zero = torch.zeros_like(_part(fine, axis, slice(0, 1)))
+            return _folded(self._restrict(torch.cat([fine, zero], axis), share), axis)
+        return self._restrict(fine, share)
+
+    def _restrict(self, fine: Tensor, share: Tensor) -> Tensor:
+        axis = self.axis
         if not self.pairs:
             shape = list(fine.shape)
             shape[axis] = self.coarse
@@ -111,45 +150,79 @@ class Network:
     """The Q1 stiffness matrix of a tensor mesh by the vertex rule: a network of resistors.
 
     Attributes:
-        conductances: of the edges along each axis, with a leading batch axis.
-        ground: conductances from the nodes to zero (the lumped reaction), or None.
+        conductances: of the edges along each axis, with a leading batch axis. The edges of a periodic axis
+            are as many as its nodes; the last one leads back to the first node.
+        ground: conductances from the nodes to zero (the lumped reaction and Robin coefficient), or None.
         free: False at the nodes held at zero.
+        periodic: for each axis.
     """
 
     conductances: tuple[Float[Tensor, "#batch ..."], ...]
     ground: Float[Tensor, "#batch ..."] | None
     free: Bool[Tensor, "*nodes"]
+    periodic: tuple[bool, ...]
 
     @classmethod
     def of_cells(
-        cls, diffusivity: Tensor, reaction: Tensor | None, widths: tuple[float, ...], free: Tensor
+        cls,
+        diffusivities: Sequence[Tensor],
+        reaction: Tensor | None,
+        widths: Sequence[Tensor],
+        free: Tensor,
+        periodic: tuple[bool, ...],
     ) -> Network:
-        """From values on equal cells (with a leading batch axis) of the given widths."""
-        axes, volume = range(-len(widths), 0), math.prod(widths)
+        """From values on the cells of a tensor mesh (with a leading batch axis).
+
+        Args:
+            diffusivities: for the current along each axis.
+            reaction: or None.
+            widths: of the cells along each axis.
+            free: False at the nodes held at zero.
+            periodic: for each axis.
+        """
+        axes = range(-len(widths), 0)
+        sizes = [width.view(-1, *(1,) * (-axis - 1)) for axis, width in zip(axes, widths, strict=True)]
+        volume = math.prod(sizes)
         conductances = []
-        for axis, width in zip(axes, widths, strict=True):
-            conductance = diffusivity * (volume / width**2)
+        for axis, size, conductance in zip(axes, sizes, diffusivities, strict=True):
+            conductance = conductance * (volume / size**2)
             for across in axes:
-                conductance = conductance if across == axis else _spread(conductance, across)
+                if across != axis:
+                    conductance = spread(conductance, across, periodic=periodic[across])
             conductances.append(conductance)
         ground = None
         if reaction is not None:
             ground = reaction * volume
             for axis in axes:
-                ground = _spread(ground, axis)
-        return cls(tuple(conductances), ground, free)
+                ground = spread(ground, axis, periodic=periodic[axis])
+        return cls(tuple(conductances), ground, free, periodic)
+
+    @property
+    def axes(self) -> range:
+        """The axes, counted from the end."""
+        return range(-len(self.conductances), 0)
+
+    def grounded(self, ground: Tensor) -> Network:
+        """With further conductances from the nodes to zero."""
+        return replace(self, ground=ground if self.ground is None else self.ground + ground)
 
     def diagonal(self) -> Tensor:
         """The diagonal of the matrix: all that leaves a node."""
-        axes = range(-len(self.conductances), 0)
-        parts = [2 * _spread(part, axis) for axis, part in zip(axes, self.conductances, strict=True)]
+        parts = [
+            2 * spread(part, axis, periodic=self.periodic[axis])
+            for axis, part in zip(self.axes, self.conductances, strict=True)
+        ]
         if self.ground is not None:
             parts.append(self.ground)
         return reduce(torch.add, parts)
 
     def subtract(self, r: Tensor, u: Tensor) -> Tensor:
         """R - A u, in place. Values at fixed nodes are meaningless and never read."""
-        for axis, conductance in zip(range(-len(self.conductances), 0), self.conductances, strict=True):
+        for axis, conductance in zip(self.axes, self.conductances, strict=True):
+            if self.periodic[axis]:
+                flow = (u.roll(-1, axis) - u).mul_(conductance)
+                r.add_(flow).sub_(flow.roll(1, axis))
+                continue
             flow = (_part(u, axis, slice(1, None)) - _part(u, axis, slice(None, -1))).mul_(conductance)
             _part(r, axis, slice(1, None)).sub_(flow)
             _part(r, axis, slice(None, -1)).add_(flow)
@@ -158,27 +231,36 @@ class Network:
     def coarsened(self, transfer: Transfer) -> Network:
         """Edges in series along the axis of `transfer`, in parallel across it."""
         conductances = []
-        for axis, conductance in zip(range(-len(self.conductances), 0), self.conductances, strict=True):
+        for axis, conductance in zip(self.axes, self.conductances, strict=True):
             if axis == transfer.axis:
                 conductances.append(transfer.conductance)
                 continue
-            ends = _part(transfer.share, axis, slice(1, None)), _part(transfer.share, axis, slice(None, -1))
+            share = _closed(transfer.share, axis) if self.periodic[axis] else transfer.share
+            ends = _part(share, axis, slice(1, None)), _part(share, axis, slice(None, -1))
             conductances.append(transfer.restrict(conductance, (ends[0] + ends[1]) / 2))
         ground = None if self.ground is None else transfer.restrict(self.ground)
-        return Network(tuple(conductances), ground, self.free.index_select(transfer.axis, transfer.kept))
+        free = self.free.index_select(transfer.axis, transfer.kept)
+        return Network(tuple(conductances), ground, free, self.periodic)
 
     def inverse(self) -> Float[Tensor, "batch n n"]:
-        """The dense inverse with zero rows and columns at fixed nodes, for a coarsest level."""
+        """The dense inverse with zero rows and columns at fixed nodes, for a coarsest level.
+
+        Where nothing holds the constant (no fixed node, no ground) it is the inverse for residuals whose sum
+        is zero: of the matrix with every node joined to the mean by a small conductance.
+        """
         free = self.free.flatten()
         unit = torch.eye(free.numel(), dtype=self.conductances[0].dtype, device=free.device)
         levels = Network(
             tuple(conductance.unsqueeze(1) for conductance in self.conductances),
             None if self.ground is None else self.ground.unsqueeze(1),
             self.free,
+            self.periodic,
         )
         batch = max(len(part) for part in (*self.conductances, self.ground) if part is not None)
         fields = unit.view(1, -1, *self.free.shape).expand(batch, -1, *self.free.shape)
         matrix = levels.subtract(torch.zeros_like(fields), fields).flatten(2).neg_()
+        if self.ground is None and bool(free.all()):
+            matrix = matrix + matrix.diagonal(dim1=-2, dim2=-1).mean(-1)[..., None, None] / free.numel()
         both = free[:, None] & free
         matrix = torch.where(both, matrix, torch.diag((~free).to(matrix.dtype)))
         return torch.where(both, torch.cholesky_inverse(torch.linalg.cholesky(matrix)), 0.0)

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from fem_diff._autograd import differentiable_assemble, differentiable_evaluate
 from fem_diff._coefficients import check_finite
 from fem_diff._direct import Direct
 from fem_diff._field import Field
 from fem_diff._matrix_free import MatrixFree
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from jaxtyping import Float, Int
 
+    from fem_diff._form import Form
     from fem_diff._problem import Poisson
     from fem_diff._system import Callback, Record, System
 
@@ -57,16 +59,17 @@ def solve(
 ) -> Solution:
     r"""The Galerkin solution: the minimiser of `energy` with the boundary values of the problem.
 
-    Derivatives with respect to diffusivity, reaction, source and boundary values come from the adjoint
-    problem $K \lambda = \partial L / \partial u$, one more solve with the same matrix and preconditioner; so
-    do second and higher derivatives.
+    Derivatives with respect to diffusivity, reaction, source, Dirichlet, Neumann and Robin data come from the
+    adjoint problem $K \lambda = \partial L / \partial u$, one more solve with the same matrix and
+    preconditioner; so do second and higher derivatives. The transforms of torch.func work: grad, vjp, jvp,
+    vmap (one batched solve) and what is made of them.
 
     Args:
         problem: what to solve.
         solver: "multigrid", matrix-free conjugate gradients preconditioned by a multigrid cycle, which needs
             memory and time in proportion to the number of nodes and takes any number of elements; "direct",
             sparse LU factors by scipy (the extra `direct`), on the CPU, for small problems and as a check;
-            "auto" is "multigrid" for every problem there is at present.
+            "auto" is "direct" for an `indefinite` problem and "multigrid" for all others.
         tol: for "multigrid" a bound for the residual in the norm of the preconditioner, relative to the load,
             which is about the relative error in the energy norm; for "direct" a bound for the backward error.
         u0: nodal values to start from; zero if left out. Not differentiated.
@@ -77,7 +80,8 @@ def solve(
 
     Raises:
         ConvergenceError: the tolerance was not reached; no unconverged solution is ever returned.
-        ValueError: an unknown solver, a tolerance out of reach of the dtype, a `u0` of the wrong shape.
+        ValueError: an unknown solver, "multigrid" for an indefinite problem, a tolerance out of reach of the
+            dtype, a `u0` of the wrong shape.
         ImportError: "direct" without scipy.
 
     Example:
@@ -97,16 +101,22 @@ def solve(
             f"`tol` must lie in [{reachable:.1e}, 1) for {problem.tables.weights.dtype}; got {tol:g}. "
             "Use float64 for smaller tolerances."
         )
+    if problem.indefinite and solver == "multigrid":
+        raise ValueError(
+            "solver='multigrid' needs a positive definite problem; this one is `indefinite`. "
+            "Use solver='direct' (the extra `direct`)."
+        )
     if u0 is not None:
         u0 = problem.check_nodal("u0", u0).detach()
-        check_finite("u0", u0, "at the nodes")
+        u0 = check_finite("u0", u0, "at the nodes")
         if np.broadcast_shapes(u0.shape[: -problem.space.ndim], problem.batch) != problem.batch:
             raise ValueError(
                 f"`u0` has batch axes {tuple(u0.shape[: -problem.space.ndim])}, the problem {problem.batch}. "
                 "The batch of the solution is that of the problem."
             )
-    run = _Run(_SOLVERS[solver](problem, tol), u0, callback)
-    u = _Solve.apply(problem.diffusivity, problem.reaction, problem.load, problem.boundary, run)
+    kind = Direct if problem.indefinite else _SOLVERS[solver]
+    run = _Run(problem.form, problem.fixed, kind, tol, callback=callback)
+    u = _Solve.apply(run, u0, problem.load, problem.boundary, *problem.coefficients)
     if run.record is None:
         raise RuntimeError("the solver left no record")
     return Solution(problem.space, u, iterations=run.record.iterations, residuals=run.record.residuals)
@@ -114,59 +124,120 @@ def solve(
 
 @dataclass
 class _Run:
-    """A prepared system, with what concerns the forward solve alone."""
+    """What a solve needs beside tensors. The system made at the first solve is kept for the adjoint."""
 
-    system: System
-    start: Tensor | None = None
+    form: Form
+    fixed: Tensor
+    kind: type[System]
+    tol: float
     callback: Callback | None = None
+    system: System | None = None
     record: Record | None = None
+
+    def batch_of(self, tensors: Sequence[Tensor]) -> tuple[int, ...]:
+        """The common batch shape of load, boundary values and coefficients."""
+        return np.broadcast_shapes(
+            *(tuple(x.shape[: x.dim() - ndim]) for x, ndim in zip(tensors, self.ndims, strict=True))
+        )
+
+    @property
+    def ndims(self) -> list[int]:
+        """How many axes of each of the tensors are not batch axes."""
+        return [self.form.space.ndim] * 2 + [self.form.ndim_of(term) for term in self.form.terms]
+
+    def solve(
+        self, start: Tensor | None, load: Tensor, boundary: Tensor, coefficients: Sequence[Tensor]
+    ) -> Tensor:
+        batch = self.batch_of((load, boundary, *coefficients))
+        if self.system is None or not (self.system.has_one_matrix or _same(self.system.batch, batch)):
+            self.system = self.kind(self.form, coefficients, self.fixed, batch, self.tol)
+        u, self.record = self.system.solve(load, boundary, batch, start, self.callback)
+        return u
+
+    def adjoint(self) -> _Run:
+        """The run of a further solve with the same matrix."""
+        return replace(self, callback=None, record=None)
+
+
+def _same(first: tuple[int, ...], second: tuple[int, ...]) -> bool:
+    """Whether two batches hold the same samples in the same order."""
+    return [n for n in first if n != 1] == [n for n in second if n != 1]
 
 
 class _Solve(torch.autograd.Function):
-    """u(nu, sigma, b, g): K(nu, sigma) u = b at free nodes, u = g at fixed ones.
+    """u(b, g, c): K(c) u = b at free nodes, u = g at fixed ones.
 
     With the adjoint lambda (K lambda = du at free nodes, zero at fixed ones) the derivative of the loss is
-    that of -lambda . (K u - b) in nu, sigma and b, and du - K lambda at the fixed nodes in g. All of it is
-    written in differentiable functions, this one included, so that it can be differentiated again.
+    that of -lambda . (K u - b) in c and b, and du - K lambda at the fixed nodes in g. The tangent du solves
+    K du = db - dK u with du = dg at the fixed nodes. All of it is written in differentiable functions, this
+    one included, so that it can be differentiated again.
     """
 
     @staticmethod
     def forward(
-        diffusivity: Tensor, reaction: Tensor | None, load: Tensor, boundary: Tensor, run: _Run
+        run: _Run, start: Tensor | None, load: Tensor, boundary: Tensor, *coefficients: Tensor
     ) -> Tensor:
-        u, run.record = run.system.solve(load, boundary, run.start, run.callback)
-        return u
+        return run.solve(start, load, boundary, coefficients)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
-        *tensors, run = inputs
+        run, _, *tensors = inputs
         ctx.save_for_backward(*tensors, output)
-        ctx.system = run.system
+        ctx.save_for_forward(*tensors, output)
+        ctx.run = run
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Any) -> tuple:
         (grad,) = grad_outputs
-        diffusivity, reaction, load, boundary, u = ctx.saved_tensors
-        system, need = ctx.system, ctx.needs_input_grad
-        tables, ndim = system.tables, system.space.ndim
-        adjoint = _Solve.apply(diffusivity, reaction, grad, torch.zeros_like(boundary), _Run(system))
-        value = reaction is not None
-        of_u = differentiable_evaluate(u, tables, value=value)
-        of_adjoint = differentiable_evaluate(adjoint, tables, value=value)
-        grads: list[Tensor | None] = [None] * 5
+        load, boundary, *coefficients, u = ctx.saved_tensors
+        run, need = ctx.run, ctx.needs_input_grad[2:]
+        form = run.form
+        adjoint = _Solve.apply(run.adjoint(), None, grad, torch.zeros_like(boundary), *coefficients)
+        grads: list[Tensor | None] = [None] * len(need)
         if need[0]:
-            product = sum(a * b for a, b in zip(of_u[:ndim], of_adjoint[:ndim], strict=True))
-            grads[0] = (-tables.weights * product).sum_to_size(diffusivity.shape)
+            grads[0] = adjoint.sum_to_size(load.shape)
         if need[1]:
-            grads[1] = (-tables.weights * of_u[-1] * of_adjoint[-1]).sum_to_size(reaction.shape)
-        if need[2]:
-            grads[2] = adjoint.sum_to_size(load.shape)
-        if need[3]:
-            flux = [diffusivity * tables.weights * partial for partial in of_adjoint[:ndim]]
-            if value:
-                flux.append(reaction * tables.weights * of_adjoint[-1])
-            kept = torch.where(
-                system.free, 0.0, grad - differentiable_assemble(tuple(flux), tables, value=value)
-            )
-            grads[3] = kept.sum_to_size(boundary.shape)
-        return tuple(grads)
+            kept = torch.where(run.fixed, grad - form.action(adjoint, coefficients), 0.0)
+            grads[1] = kept.sum_to_size(boundary.shape)
+        if any(need[2:]):
+            each = zip(form.terms, coefficients, form.parts(u), form.parts(adjoint), strict=True)
+            for k, (term, coefficient, of_u, of_adjoint) in enumerate(each, start=2):
+                if need[k]:
+                    grads[k] = -form.density(term, of_u, of_adjoint).sum_to_size(coefficient.shape)
+        return None, None, *grads
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Tensor:
+        load, boundary, *coefficients, u = ctx.saved_tensors
+        run, form = ctx.run, ctx.run.form
+        of_load, of_boundary, *of_coefficients = tangents[2:]
+        moved = torch.zeros_like(load) if of_load is None else of_load
+        changed = [
+            torch.zeros_like(c) if dc is None else dc
+            for c, dc in zip(coefficients, of_coefficients, strict=True)
+        ]
+        moved = moved - form.action(u, changed)
+        given = (
+            torch.zeros_like(boundary) if of_boundary is None else torch.where(run.fixed, of_boundary, 0.0)
+        )
+        return _Solve.apply(run.adjoint(), None, moved, given, *coefficients)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple, *inputs: Any) -> tuple:
+        run, start, *tensors = inputs
+        dims = in_dims[2:]
+        most = max(
+            x.dim() - ndim - (dim is not None) for x, ndim, dim in zip(tensors, run.ndims, dims, strict=True)
+        )
+
+        def first(x: Tensor, ndim: int, dim: int | None) -> Tensor:
+            """The mapped axis in front of all batch axes, so that they broadcast as before."""
+            if dim is None:
+                return x
+            x = x.movedim(dim, 0)
+            return x.reshape(len(x), *(1,) * (most + 1 + ndim - x.dim()), *x.shape[1:])
+
+        moved = [first(x, ndim, dim) for x, ndim, dim in zip(tensors, run.ndims, dims, strict=True)]
+        if start is not None:
+            start = first(start, run.form.space.ndim, in_dims[1])
+        return _Solve.apply(run, start, *moved), 0

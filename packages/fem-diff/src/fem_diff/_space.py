@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from fem_diff._contract import Tables
+from fem_diff._autograd import differentiable_evaluate
+from fem_diff._contract import Tables, product_of, repeated
 from fem_diff._mesh import BoxMesh
 from fem_diff._reference import gauss_rule, lagrange_basis
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from jaxtyping import Float
+    from numpy import ndarray
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,8 @@ class LagrangeSpace:
     """Continuous functions that are polynomials of degree d in each coordinate on every cell: Q_d elements.
 
     A function is given by its values at the nodes, an array of shape `node_shape`: `degree * elements + 1`
-    equally spaced nodes per direction, the first axis of the array along x, the second along y, the third
-    along z.
+    nodes per direction, equally spaced within each cell, the first axis of the array along x, the second
+    along y, the third along z. A periodic direction has one node less: its last node is its first.
 
     Args:
         mesh: the cells.
@@ -75,7 +76,15 @@ class LagrangeSpace:
     @property
     def node_shape(self) -> tuple[int, ...]:
         """The shape of an array of nodal values."""
-        return tuple(self.degree * n + 1 for n in self.mesh.elements)
+        return tuple(
+            self.degree * n + (not periodic)
+            for n, periodic in zip(self.mesh.elements, self.mesh.periodic, strict=True)
+        )
+
+    @property
+    def element_shape(self) -> tuple[int, ...]:
+        """The shape of an array with one value per element."""
+        return self.mesh.elements
 
     @property
     def quadrature_shape(self) -> tuple[int, ...]:
@@ -89,11 +98,19 @@ class LagrangeSpace:
             like: gives dtype and device; float64 on the CPU if left out.
         """
         like = torch.empty(0, dtype=torch.float64) if like is None else like
-        axes = [
-            torch.linspace(a, b, count, dtype=like.dtype, device=like.device)
-            for (a, b), count in zip(self.mesh.bounds, self.node_shape, strict=True)
-        ]
+        axes = [torch.from_numpy(x).to(like) for x in self.node_coordinates]
         return torch.meshgrid(*axes, indexing="ij")
+
+    @property
+    def node_coordinates(self) -> tuple[ndarray, ...]:
+        """The coordinates of the nodes along each direction, in float64."""
+        axes = []
+        for count, vertices, widths in zip(
+            self.node_shape, self.mesh.vertices, self.mesh.cell_widths, strict=True
+        ):
+            inside = vertices[:-1, None] + widths[:, None] * (np.arange(self.degree) / self.degree)
+            axes.append(np.append(inside, vertices[-1])[:count])
+        return tuple(axes)
 
     def quadrature_points(
         self, points: int | None = None, *, like: Tensor | None = None
@@ -105,12 +122,16 @@ class LagrangeSpace:
             like: gives dtype and device; float64 on the CPU if left out.
         """
         like = torch.empty(0, dtype=torch.float64) if like is None else like
-        inside = torch.from_numpy((gauss_rule(points or self.points)[0] + 1) / 2)
-        axes = []
-        for (a, _), count, width in zip(self.mesh.bounds, self.mesh.elements, self.mesh.widths, strict=True):
-            cells = torch.arange(count, dtype=torch.float64)[:, None]
-            axes.append((a + width * (cells + inside)).flatten().to(like))
+        axes = [torch.from_numpy(x).to(like) for x in self.point_coordinates(points)]
         return torch.meshgrid(*axes, indexing="ij")
+
+    def point_coordinates(self, points: int | None = None) -> tuple[ndarray, ...]:
+        """The coordinates of the quadrature points along each direction, in float64."""
+        inside = (gauss_rule(points or self.points)[0] + 1) / 2
+        return tuple(
+            (vertices[:-1, None] + widths[:, None] * inside).ravel()
+            for vertices, widths in zip(self.mesh.vertices, self.mesh.cell_widths, strict=True)
+        )
 
     def interpolate(
         self, function: Callable[..., Tensor | float], *, like: Tensor | None = None
@@ -126,17 +147,30 @@ class LagrangeSpace:
         values = torch.as_tensor(function(*nodes)).to(nodes[0])
         return values.expand(np.broadcast_shapes(values.shape, self.node_shape))
 
+    def from_nodes(self, values: Float[Tensor, "*batch_nodes"]) -> Float[Tensor, "*batch_points"]:
+        """Nodal values, interpolated at the quadrature points by the basis of the space."""
+        like = torch.empty(0, dtype=values.dtype, device=values.device)
+        (found,) = differentiable_evaluate(values, self.tabulate(like=like), gradient=False)
+        return found
+
+    def from_elements(self, values: Float[Tensor, "*batch_elements"]) -> Float[Tensor, "*batch_points"]:
+        """One value per element, brought to the quadrature points."""
+        return repeated(values, self.points, self.ndim)
+
     def tabulate(self, points: int | None = None, *, like: Tensor) -> Tables:
         """Basis matrices and weights of a Gauss rule with `points` points per direction and cell."""
         x, w = gauss_rule(points or self.points)
-        values, derivatives = (torch.from_numpy(table).to(like) for table in lagrange_basis(self.degree, x))
-        weights = [
-            torch.from_numpy(w * (width / 2)).to(like).repeat(count)
-            for count, width in zip(self.mesh.elements, self.mesh.widths, strict=True)
-        ]
+        values, reference = lagrange_basis(self.degree, x)
+        derivatives, weights = [], []
+        for own, widths in zip(self.mesh.coordinates, self.mesh.cell_widths, strict=True):
+            scale = 2 / widths[:, None, None] if own else 2 / widths[0]
+            derivatives.append(torch.from_numpy(reference * scale).to(like))
+            weights.append(torch.from_numpy(np.outer(widths / 2, w).ravel()).to(like))
         return Tables(
             degree=self.degree,
-            values=values,
-            derivatives=tuple(derivatives * (2 / width) for width in self.mesh.widths),
-            weights=reduce(lambda product, axis: product[..., None] * axis, weights),
+            periodic=self.mesh.periodic,
+            values=torch.from_numpy(values).to(like),
+            derivatives=tuple(derivatives),
+            axis_weights=tuple(weights),
+            weights=product_of(tuple(weights), like=like),
         )

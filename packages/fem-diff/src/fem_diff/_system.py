@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,11 +12,12 @@ import torch
 from torch import Tensor
 
 from fem_diff._contract import assemble, evaluate
+from fem_diff._null_space import balanced_by_constant, mean_weights, without_mean
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Int
+    from jaxtyping import Bool, Float, Int
 
-    from fem_diff._problem import Poisson
+    from fem_diff._form import Form
 
 Callback = Callable[[int, int, float], None]
 
@@ -30,28 +31,52 @@ class Record:
 
 
 class System(ABC):
-    """K u = b at the free nodes, where K is symmetric positive definite, with given values at the fixed ones.
+    """K u = b at the free nodes, where K is symmetric, with given values at the fixed ones.
 
     All batch axes are flattened into one. A coefficient without batch axes keeps a single sample, so that
     what is made from it (levels, factors) is made once.
 
+    Without fixed nodes, reaction and Robin terms K maps constants to zero: then b is made to sum to zero by a
+    constant source, and u is the solution of mean zero, which makes the map from b to u symmetric again.
+
     Args:
-        problem: gives the coefficients and the batch; loads and boundary values come with each solve.
+        form: the matrix.
+        coefficients: of its terms.
+        fixed: True at the nodes with given values.
+        batch: of the loads, with which that of the coefficients broadcasts.
         tol: relative, in the norm that the solver names.
     """
 
-    def __init__(self, problem: Poisson, tol: float) -> None:
-        self.space, self.tables, self.batch, self.tol = problem.space, problem.tables, problem.batch, tol
-        self.free = ~problem.fixed
-        #: at the quadrature points, multiplied with their weights
-        self.diffusivity = self.flattened(problem.diffusivity) * self.tables.weights
-        self.reaction = None
-        if problem.reaction is not None:
-            self.reaction = self.flattened(problem.reaction) * self.tables.weights
+    def __init__(
+        self,
+        form: Form,
+        coefficients: Sequence[Tensor],
+        fixed: Bool[Tensor, "*nodes"],
+        batch: tuple[int, ...],
+        tol: float,
+    ) -> None:
+        self.form, self.space, self.tables, self.batch, self.tol = form, form.space, form.tables, batch, tol
+        self.fixed, self.free = fixed, ~fixed
+        #: at the quadrature points, with one batch axis
+        self.coefficients = [
+            self._flattened(c, form.ndim_of(term)) for term, c in zip(form.terms, coefficients, strict=True)
+        ]
+        #: the same, multiplied with the weights of the rule
+        self.weighted = [
+            c * form.tables_of(term).weights for term, c in zip(form.terms, self.coefficients, strict=True)
+        ]
+        alone = not fixed.any() and all(term.side is None for term in form.terms) and not form.has_value
+        self.mean = mean_weights(self.tables) if alone else None
 
-    def flattened(self, values: Tensor) -> Tensor:
-        """Coefficients with one batch axis: of one sample if they are the same for all."""
-        batch, shape = values.shape[: -self.space.ndim], values.shape[-self.space.ndim :]
+    @property
+    def has_one_matrix(self) -> bool:
+        """Whether all samples share one matrix."""
+        return all(len(c) == 1 for c in self.coefficients)
+
+    def _flattened(self, values: Tensor, ndim: int) -> Tensor:
+        """A coefficient with one batch axis: of one sample if it is the same for all."""
+        cut = values.dim() - ndim
+        batch, shape = values.shape[:cut], values.shape[cut:]
         if math.prod(batch) > 1:
             values = values.expand(*self.batch, *shape)
         return values.detach().reshape(-1, *shape)
@@ -61,47 +86,79 @@ class System(ABC):
         self,
         load: Float[Tensor, "*load"],
         boundary: Float[Tensor, "*boundary"],
+        batch: tuple[int, ...],
         start: Float[Tensor, "*start"] | None = None,
         callback: Callback | None = None,
     ) -> tuple[Float[Tensor, "*batch_nodes"], Record]:
-        """The solution and how it was reached."""
+        """The solution and how it was reached.
+
+        Args:
+            load: b.
+            boundary: given values at the fixed nodes, zero at the others.
+            batch: of the solution; that of the system, unless there is one matrix for all.
+            start: where to begin.
+            callback: as for `fem_diff.solve`.
+        """
         nodes = self.space.node_shape
 
         def flat(values: Tensor) -> Tensor:
-            return values.expand(*self.batch, *nodes).reshape(-1, *nodes)
+            return values.expand(*batch, *nodes).reshape(-1, *nodes)
 
-        lifted = torch.where(self.free, extended(flat(boundary)), flat(boundary))
+        lifted = torch.where(self.free, self._extended(flat(boundary)), flat(boundary))
         rhs = torch.where(self.free, flat(load) - self.apply(lifted), 0.0)
+        if self.mean is not None:
+            rhs = balanced_by_constant(rhs, self.mean)
         first = None if start is None else torch.where(self.free, flat(start) - lifted, 0.0)
         x, record = self._solve(rhs, first, callback)
-        record = Record(record.iterations.view(self.batch), record.residuals.view(-1, *self.batch))
-        return (lifted + x).view(*self.batch, *nodes), record
+        if self.mean is not None:
+            x = without_mean(x, self.mean)
+        record = Record(record.iterations.view(batch), record.residuals.view(-1, *batch))
+        return (lifted + x).view(*batch, *nodes), record
 
     def apply(self, u: Float[Tensor, "samples *nodes"]) -> Float[Tensor, "samples *nodes"]:
         """K u, with the rows and columns of fixed nodes."""
-        value = self.reaction is not None
+        form, value = self.form, self.form.has_value
+        terms = list(zip(form.terms, self.weighted, strict=True))
+        inside = [(term, c) for term, c in terms if term.side is None]
         parts = evaluate(u, self.tables, value=value)
-        for partial in parts[: self.space.ndim]:
-            partial.mul_(self.diffusivity)
-        if self.reaction is not None:
-            parts[-1].mul_(self.reaction)
-        return assemble(parts, self.tables, value=value)
+        if form.is_diagonal:
+            for term, c in inside:
+                for i, _ in term.pairs:
+                    parts[i].mul_(c)
+            flux = parts
+        else:
+            flux = [torch.zeros_like(part) for part in parts]
+            for term, c in inside:
+                for i, j in term.pairs:
+                    flux[i].addcmul_(parts[j], c)
+        out = assemble(flux, self.tables, value=value)
+        for term, c in terms:
+            if term.side is not None:
+                on_side = form.tables_of(term)
+                (values,) = evaluate(term.side.trace(u), on_side, gradient=False)
+                term.side.trace(out).add_(assemble([values * c], on_side, gradient=False))
+        return out
+
+    def _extended(self, u: Float[Tensor, "samples *nodes"]) -> Float[Tensor, "samples *nodes"]:
+        """Transfinite interpolation of the given values, which is as smooth as they are.
+
+        The boolean sum of the linear interpolations between opposite sides of the box (Gordon & Hall 1973);
+        of the constant ones where one of the two sides is free. A right-hand side that is left over from it
+        is small where the solution is smooth, so a tolerance relative to it means something.
+        """
+        rest = u
+        for axis, x in enumerate(self.space.node_coordinates):
+            held = [bool(self.fixed.select(axis, end).all()) for end in (0, -1)]
+            if self.space.mesh.periodic[axis] or not any(held):
+                continue
+            low, high = (rest.narrow(axis + 1, k, 1) for k in (0, len(x) - 1))
+            if all(held):
+                share = torch.from_numpy((x - x[0]) / (x[-1] - x[0])).to(u)
+                rest = rest - torch.lerp(low, high, share.view(-1, *(1,) * (self.space.ndim - 1 - axis)))
+            else:
+                rest = rest - (low if held[0] else high)
+        return u - rest
 
     @abstractmethod
     def _solve(self, rhs: Tensor, start: Tensor | None, callback: Callback | None) -> tuple[Tensor, Record]:
         """The solution with zero values at fixed nodes, where `rhs` and `start` are zero too."""
-
-
-def extended(u: Float[Tensor, "samples *nodes"]) -> Float[Tensor, "samples *nodes"]:
-    """Transfinite interpolation of the values of `u` on the faces of the box, which is as smooth as they are.
-
-    The boolean sum of the linear interpolations between opposite faces (Gordon & Hall 1973). A right-hand
-    side that is left over from it is small where the solution is smooth, so a tolerance relative to it means
-    something.
-    """
-    rest = u
-    for axis in range(1, u.dim()):
-        share = torch.linspace(0, 1, u.shape[axis], dtype=u.dtype, device=u.device)
-        share = share.view(-1, *(1,) * (u.dim() - 1 - axis))
-        rest = rest - torch.lerp(rest.narrow(axis, 0, 1), rest.narrow(axis, u.shape[axis] - 1, 1), share)
-    return u - rest
