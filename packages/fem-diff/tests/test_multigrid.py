@@ -74,9 +74,9 @@ CYCLES = {
     "flat": BoxMesh((21, 2)),
     "3d": BoxMesh((6, 7, 5)),
     "graded": BoxMesh.graded(np.linspace(0, 1, 22) ** 2, np.linspace(0, 1, 18)),
-    "ring": BoxMesh((41,), periodic=True),
+    "ring": BoxMesh((41,), periodic=(True,)),
     "cylinder": BoxMesh((17, 12), periodic=(True, False)),
-    "torus": BoxMesh((15, 14), periodic=True),
+    "torus": BoxMesh((15, 14), periodic=(True, True)),
     "3d, two rings": BoxMesh((5, 6, 7), periodic=(True, False, True)),
 }
 

@@ -23,7 +23,7 @@ class BoxMesh:
     Args:
         elements: cells per direction, each at least 1.
         bounds: the ends (a, b) of the box per direction, a < b; the unit box if left out.
-        periodic: for each direction whether its ends are joined, or one answer for all.
+        periodic: for each direction whether its ends are joined; none if left out.
         coordinates: where the cells of each direction begin and end, for meshes from `graded`; an empty tuple
             for a direction with equal cells.
 
@@ -86,9 +86,7 @@ class BoxMesh:
             )
 
     @classmethod
-    def graded(
-        cls, *coordinates: Iterable[float] | ndarray, periodic: bool | tuple[bool, ...] = False
-    ) -> BoxMesh:
+    def graded(cls, *coordinates: Iterable[float] | ndarray, periodic: tuple[bool, ...] = ()) -> BoxMesh:
         """A mesh whose cells begin and end at the given coordinates.
 
         Args:
@@ -167,12 +165,10 @@ class BoxMesh:
         )
 
 
-def _answers(periodic: bool | tuple[bool, ...], ndim: int) -> tuple[bool, ...]:
-    answers = (periodic,) * ndim if isinstance(periodic, bool) else tuple(periodic) or (False,) * ndim
-    if len(answers) != ndim or not all(isinstance(answer, (bool, np.bool_)) for answer in answers):
-        raise ValueError(
-            f"`periodic` must be True, False or one of them per direction ({ndim}); got {periodic!r}."
-        )
+def _answers(periodic: tuple[bool, ...], ndim: int) -> tuple[bool, ...]:
+    answers = periodic or (False,) * ndim
+    if not isinstance(answers, tuple) or len(answers) != ndim:
+        raise ValueError(f"`periodic` needs True or False for each of {ndim} directions; got {periodic!r}.")
     return tuple(map(bool, answers))
 
 
