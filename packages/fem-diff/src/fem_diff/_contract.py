@@ -35,7 +35,7 @@ class Tables:
     degree: int
     periodic: tuple[bool, ...]
     values: Float[Tensor, "q local"]
-    derivatives: tuple[Float[Tensor, "*elements q local"], ...]
+    derivatives: tuple[Float[Tensor, "... q local"], ...]
     axis_weights: tuple[Float[Tensor, " _"], ...]
     weights: Float[Tensor, "*points"]
 
