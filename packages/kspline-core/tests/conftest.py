@@ -14,7 +14,7 @@ import pytest
 from jaxtyping import install_import_hook
 
 BACKENDS = ("torch", "jax")
-for _name in (*BACKENDS, "scipy.interpolate", "matplotlib.axes", "matplotlib.pyplot"):
+for _name in (*BACKENDS, "scipy.interpolate", "matplotlib.axes", "matplotlib.pyplot", "tyro", "rich.console"):
     if importlib.util.find_spec(_name.partition(".")[0]):
         importlib.import_module(_name)
 
