@@ -105,19 +105,6 @@ def test_layer_trains_through(y):
 
 
 class TestErrors:
-    def test_another_device(self):
-        message = r"`y` is on meta, and `kspline` computes on the CPU. .*y\.cpu\(\)"
-        with pytest.raises(ValueError, match=message):
-            kspline(torch.zeros(5, device="meta"), 2)
-        with pytest.raises(ValueError, match=r"`weights` is on meta, and"):
-            kspline(torch.zeros(5), 2, weights=torch.zeros(5, device="meta"))
-
-    @pytest.mark.gpu
-    @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-    def test_cuda(self):
-        with pytest.raises(ValueError, match=r"`y` is on cuda:0, and"):
-            kspline(torch.zeros(5, device="cuda"), 2)
-
     def test_dtype(self):
         with pytest.raises(TypeError, match=r"`y` must be float32 or float64; got torch\.int64\. Convert it"):
             kspline(torch.arange(5), 2)
