@@ -80,6 +80,17 @@ def tests(session: nox.Session, package: str) -> None:
     in_workspace(session, "pytest", f"packages/{package}/tests", *session.posargs)
 
 
+@nox.session(default=False)
+def sanitize(session: nox.Session) -> None:
+    """kspline-core's C++ tests under the address and undefined-behaviour sanitizers."""
+    session.install("cmake", "ninja")
+    source, build = str(ROOT / "packages" / "kspline-core"), str(Path(session.create_tmp()) / "build")
+    options = ["-DKSPLINE_TESTS=ON", "-DKSPLINE_SANITIZE=ON", "-DKSPLINE_BINDING=OFF"]
+    session.run("cmake", "-S", source, "-B", build, "-G", "Ninja", *options)
+    session.run("cmake", "--build", build)
+    session.run("ctest", "--test-dir", build, "--output-on-failure", *session.posargs)
+
+
 @nox.session(venv_backend="none")
 def integration(session: nox.Session) -> None:
     """The apps, packages together, and the report page in a browser."""

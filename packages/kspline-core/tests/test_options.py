@@ -310,6 +310,7 @@ def test_weights_of_very_different_size(rng):
         ({"y": [np.nan, 1, 2, 3, 4, 5]}, r"y\[0\] = nan. Repair it, .* \(`missing='drop'` for NaN\)"),
         ({"y": [np.inf, 1, 2, 3, 4, 5], "missing": "drop"}, r"y\[0\] = inf"),
         ({"channels": True}, r"`y` must have shape \(..., channels, n\) .* got \(6,\). Pass y\[None\]"),
+        ({"channels": True, "y": np.empty((0, 6))}, r"with a channel at least .* got \(0, 6\)"),
         ({"x": [0, 1, 2]}, r"`x` must have the shape of one signal, \(6,\), or of all, \(6,\); got \(3,\)"),
         ({"x": [0, 1, 2, 2, 4, 5]}, r"`x` must be strictly increasing; x\[2\] = 2 >= x\[3\] = 2. Sort"),
         ({"x": [0, 1, np.nan, 3, 4, 5]}, r"`x` must be finite; x\[2\] = nan"),

@@ -157,14 +157,14 @@ inline void minimise(const double* best, Index stride, const double* costs, Inde
 // demanded: their costs become infinite.
 inline void bar(const Sweep& w, Index t0, Index block, Index stop, Index rounded) {
     for (Index i = 0; i < tile_size; ++i) {
-        double* costs = w.costs + i * block_size - block;
+        double* costs = w.costs + i * block_size;
         for (Index s = block; s < w.lowest[i] && s < rounded; ++s) {
-            costs[s] = infinity;
+            costs[s - block] = infinity;
         }
         const Index admitted = t0 + 2 + i - w.min_size; // starts below this one are far enough from the end
         const Index last = admitted < stop ? admitted : stop;
         for (Index s = last > block ? last : block; s < rounded; ++s) {
-            costs[s] = infinity;
+            costs[s - block] = infinity;
         }
     }
 }

@@ -7,9 +7,10 @@
 from importlib.metadata import version as _version
 
 from kspline_core._fit import fit
+from kspline_core._many import fit_many
 from kspline_core._region_spline import RegionSpline, project_regions
 from kspline_core._regions import regions
 from kspline_core._spline import KSpline
 
-__all__ = ["KSpline", "RegionSpline", "__version__", "fit", "project_regions", "regions"]
+__all__ = ["KSpline", "RegionSpline", "__version__", "fit", "fit_many", "project_regions", "regions"]
 __version__ = _version("kspline-core")

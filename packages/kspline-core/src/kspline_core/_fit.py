@@ -102,10 +102,10 @@ def fit(
     signal = _check.real("y", y)
     settings = _check.settings(signal.shape, pieces, degree, min_size, method, threads)
     _check.callback("progress", progress)
-    if channels and signal.ndim < 2:
+    if channels and (signal.ndim < 2 or signal.shape[-2] == 0):
         raise ValueError(
-            f"`y` must have shape (..., channels, n) if `channels` is true; got {signal.shape}. Pass "
-            "y[None] for one channel."
+            f"`y` must have shape (..., channels, n) with a channel at least if `channels` is true; got "
+            f"{signal.shape}. Pass y[None] for one channel."
         )
     n = signal.shape[-1]
     batch = signal.shape[:-2] if channels else signal.shape[:-1]
