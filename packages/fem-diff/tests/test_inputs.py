@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 
 import jaxtyping
@@ -9,7 +10,20 @@ import numpy as np
 import pytest
 import torch
 
-from fem_diff import BoxMesh, Field, LagrangeSpace, Poisson, energy, solve, unit_square
+from fem_diff import (
+    Anisotropic,
+    BoxMesh,
+    ConvergenceError,
+    Dirichlet,
+    Field,
+    LagrangeSpace,
+    Neumann,
+    Poisson,
+    Robin,
+    energy,
+    solve,
+    unit_square,
+)
 
 SPACE = LagrangeSpace(unit_square(4), 2)
 
@@ -205,3 +219,148 @@ def test_a_mesh_without_free_nodes_has_its_boundary_values_as_solution(solver):
     problem = Poisson(LagrangeSpace(unit_square(1), 1), source=1.0, boundary=lambda x, y: x + y)
     solution = solve(problem, solver=solver)
     torch.testing.assert_close(solution.u, problem.boundary, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([0.0, 1.0, 1.0],), r"in direction 0 number 1 is 1 and number 2 is 1. Sort them first"),
+        (([0.0, 1.0], [0.0]), "direction 1 hold 1 numbers; a cell needs two"),
+        (([0.0, float("nan"), 1.0],), r"number 0 is 0 and number 1 is nan"),
+        ((), "one to three sequences of coordinates; got 0"),
+    ],
+)
+def test_graded_meshes(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        BoxMesh.graded(*arguments)
+
+
+def test_meshes_that_contradict_themselves():
+    with pytest.raises(ValueError, match="`coordinates` do not fit `elements` and `bounds`"):
+        BoxMesh((2,), coordinates=((0.0, 0.3, 2.0),))
+    with pytest.raises(
+        ValueError, match=r"`periodic` needs True or False for each of 2 directions; got \(True,\)"
+    ):
+        BoxMesh((2, 2), periodic=(True,))
+    with pytest.raises(
+        ValueError, match="a graded mesh has no single width per direction; use `cell_widths`"
+    ):
+        _ = BoxMesh.graded([0.0, 0.3, 2.0]).widths
+
+
+RING = LagrangeSpace(BoxMesh((4, 4), periodic=(True, False)), 1)
+TORUS = LagrangeSpace(BoxMesh((4, 4), periodic=(True, True)), 1)
+
+
+@pytest.mark.parametrize(
+    ("space", "boundary", "error", "message"),
+    [
+        (
+            SPACE,
+            {"front": 0.0},
+            ValueError,
+            "names the side 'front'; the sides of this mesh are 'left', 'right'",
+        ),
+        (
+            RING,
+            {"left": 0.0},
+            ValueError,
+            "names the side 'left'; the sides of this mesh are 'bottom', 'top'",
+        ),
+        (TORUS, 1.0, ValueError, "periodic in every direction and has no boundary"),
+        (SPACE, {"left": [0.0]}, TypeError, r"`boundary\['left'\]`\[0\] is of type float; a list holds"),
+        (
+            SPACE,
+            {"left": ones(5)},
+            ValueError,
+            r"`boundary\['left'\]` has shape \(5,\); its last axes must be \(9,\) \(nodes of the side\)",
+        ),
+        (SPACE, {"top": Neumann(ones(5))}, ValueError, r"`boundary\['top'\].flux` has shape \(5,\)"),
+        (SPACE, Neumann(ones(4, 4)), ValueError, r"for the whole boundary its last axes must be \(9, 9\)"),
+        (
+            SPACE,
+            {"top": Robin(-1.0)},
+            ValueError,
+            r"`boundary\['top'\].coefficient` must not be negative; it is -1",
+        ),
+        (
+            SPACE,
+            {"top": Neumann(float("nan"))},
+            ValueError,
+            r"`boundary\['top'\].flux` must be finite; it is nan",
+        ),
+        (
+            SPACE,
+            {"left": Dirichlet(ones(2, 9)), "top": Neumann(ones(3, 9))},
+            ValueError,
+            r"do not broadcast: `boundary\['left'\].value` \(2,\), `boundary\['top'\].flux` \(3,\)",
+        ),
+        (
+            SPACE,
+            Dirichlet(0.0, where=lambda x, y: x),
+            ValueError,
+            r"`boundary.where` must return one True or False for each of the coordinates",
+        ),
+        (
+            SPACE,
+            {"left": 0.0, "top": Neumann(torch.ones(9))},
+            TypeError,
+            r"`boundary\['top'\].flux` is torch.float32 on cpu, `source` torch.float64",
+        ),
+    ],
+)
+def test_boundary_conditions(space, boundary, error, message):
+    with pytest.raises(error, match=message):
+        Poisson(space, source=ones(1, 1), boundary=boundary)
+
+
+def test_sources_that_do_not_cancel():
+    with pytest.raises(
+        ValueError, match=r"must cancel where nothing holds the constant; they sum to 1, their"
+    ):
+        Poisson(SPACE, source=1.0, boundary={})
+    with pytest.raises(ValueError, match=r"sum to -2 in sample \(1,\), their absolute values to 2"):
+        Poisson(TORUS, source=torch.tensor([0.0, -2.0]).double().view(2, 1, 1))
+    balanced = Poisson(SPACE, source=1.0, boundary={"left": Neumann(-1.0)})
+    assert abs(float(balanced.load.sum())) < 1e-15
+    with pytest.raises(
+        ValueError, match=r"integrate to 0 at index \(1,\) of the batch, and nothing else holds"
+    ):
+        Poisson(SPACE, source=1.0, boundary={}, reaction=torch.tensor([1.0, 0.0]).double().view(2, 1, 1))
+
+
+def test_a_shape_that_means_nodes_and_elements():
+    with pytest.raises(ValueError, match=r"\(4, 4\) is the shape of the nodes and of the elements alike"):
+        Poisson(TORUS, diffusivity=ones(4, 4))
+    points = TORUS.from_elements(torch.arange(16.0).view(4, 4).double() + 1)
+    assert Poisson(TORUS, diffusivity=points).diffusivity.shape == (8, 8)
+    torch.testing.assert_close(TORUS.from_nodes(ones(4, 4)), ones(8, 8))
+
+
+@pytest.mark.parametrize(
+    ("matrix", "message"),
+    [
+        (ones(3, 3), r"Anisotropic with an array of shape \(3, 3\); its last axes must be \(2, 2\)"),
+        (torch.tensor([[1.0, 0.5], [0.4, 1.0]]), r"must be symmetric; entry 0.5 at index \(0, 1\)"),
+        (torch.tensor([[1.0, 2.0], [2.0, 1.0]]), "must be positive definite; a leading minor is -3 at index"),
+        (torch.tensor([[1.0, float("nan")], [float("nan"), 1.0]]), "`diffusivity` must be finite; it is nan"),
+        (ones(5, 5, 2, 2), r"`diffusivity` has shape \(5, 5\); its last axes must be \(9, 9\)"),
+    ],
+)
+def test_matrix_diffusivity(matrix, message):
+    with pytest.raises(ValueError, match=message):
+        Poisson(SPACE, diffusivity=Anisotropic(matrix))
+
+
+def test_resonance():
+    """At the lowest eigenvalue of eight linear elements, 6 (1 - cos) / (2 + cos) / h^2 of pi h."""
+    space = LagrangeSpace(BoxMesh((8,)), 1)
+    cosine = math.cos(math.pi / 8)
+    eigenvalue = 64 * 6 * (1 - cosine) / (2 + cosine)
+    with pytest.raises(
+        ConvergenceError, match="this is a resonance: the equation without source has a solution"
+    ):
+        solve(Poisson(space, reaction=-eigenvalue, source=1.0, indefinite=True))
+    assert solve(Poisson(space, reaction=-1.001 * eigenvalue, source=1.0, indefinite=True)).u[4] < -100
+    with pytest.raises(ValueError, match="For Helmholtz's equation pass `indefinite=True`"):
+        Poisson(space, reaction=-10.0)

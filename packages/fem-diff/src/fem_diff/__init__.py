@@ -14,6 +14,7 @@ from fem_diff._mesh import BoxMesh, unit_square
 from fem_diff._problem import Poisson
 from fem_diff._solve import Solution, solve
 from fem_diff._space import LagrangeSpace
+from fem_diff._vtk import write_vtk
 
 __all__ = [
     "Anisotropic",
@@ -33,5 +34,6 @@ __all__ = [
     "residual",
     "solve",
     "unit_square",
+    "write_vtk",
 ]
 __version__ = version("fem-diff")

@@ -39,7 +39,7 @@ class Prepared:
     fixed: Bool[Tensor, "*nodes"]
     values: Float[Tensor, "*batch_nodes"]
     load: tuple[Float[Tensor, "*batch_nodes"], Float[Tensor, "*batch_nodes"]] | None
-    robin: tuple[tuple[Side, Float[Tensor, "*batch_points"]], ...]
+    robin: tuple[tuple[Side, Float[Tensor, "..."]], ...]
     batches: tuple[tuple[str, tuple[int, ...]], ...]
 
 

@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from fem_diff._space import LagrangeSpace
 
 
+SINGULAR = 1e4 * np.finfo(np.float64).eps  # |b| below this many rounding errors of |K| |x|
+RESONANCE = (
+    "With a negative reaction this is a resonance: the equation without source has a solution. Change it."
+)
+
+
 class Direct(System):
     """One factorisation for each sample of the coefficients, used for every load. On the CPU, in float64.
 
@@ -59,8 +65,7 @@ class Direct(System):
             return linalg.splu(matrix, **options)
         except RuntimeError as error:
             raise ConvergenceError(
-                f"the matrix of the problem has no LU factors ({error}). With a negative reaction this is a "
-                "resonance: the equation without source has a solution. Change the reaction."
+                f"the matrix of the problem has no LU factors ({error}). {RESONANCE}"
             ) from None
 
     @property
@@ -92,6 +97,10 @@ class Direct(System):
                 raise ConvergenceError(
                     f"the direct solver reached the backward error {errors[k]:.3g} in sample {k}, short of "
                     f"`tol` = {self.tol:g}. Reduce the contrast of the coefficients."
+                )
+            if self.indefinite and np.abs(load).max() < SINGULAR * scale:
+                raise ConvergenceError(
+                    f"the matrix of the problem is singular to rounding errors in sample {k}. {RESONANCE}"
                 )
             x[k, self.inside] = inside
             if callback is not None:
