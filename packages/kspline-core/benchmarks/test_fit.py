@@ -89,3 +89,14 @@ def test_layer(benchmark, direction):
     np.testing.assert_allclose(
         result, spline.values, rtol=0, atol=1e-12 * np.abs(y).max()
     )  # J^T y = J y = values
+
+
+@pytest.mark.benchmark(group="dense dynamic programme, n = 2000")
+@pytest.mark.parametrize("pieces", [20, 50])
+@pytest.mark.parametrize("degree", range(4))
+def test_dense(benchmark, degree, pieces):
+    """Cells a second, n^2 (K - 1) / 2 of them, stand in `extra_info` (`--benchmark-json`)."""
+    y = make_signal(2000, pieces)
+    spline = benchmark.pedantic(fit, (y, pieces, degree), {"method": "dense", "threads": 1}, rounds=9)
+    np.testing.assert_allclose(spline.jvp(y), spline.values, rtol=0, atol=1e-11 * np.abs(y).max())
+    benchmark.extra_info["Gcell/s"] = 2000**2 * (pieces - 1) / 2 / benchmark.stats.stats.min / 1e9
