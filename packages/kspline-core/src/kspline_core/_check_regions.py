@@ -71,8 +71,8 @@ def labels_range(low: int, high: int) -> None:
             raise ValueError(f"`labels` must lie within 32 bits; got {value}. Number them anew.")
 
 
-def label_map(labels: ArrayLike, shape: Sequence[int]) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Returns `labels` as a contiguous int64 array of `shape`."""
+def label_map(labels: ArrayLike, shape: Sequence[int]) -> np.ndarray[Any, np.dtype[Any]]:
+    """Returns `labels` as an array of `shape`, of integers within 32 bits in the dtype they have."""
     array = np.asarray(labels)
     if array.dtype.kind not in "iub":
         raise TypeError(
@@ -82,7 +82,7 @@ def label_map(labels: ArrayLike, shape: Sequence[int]) -> np.ndarray[Any, np.dty
     image_like("labels", array.shape, shape)
     if array.size:
         labels_range(int(array.min()), int(array.max()))
-    return np.ascontiguousarray(np.broadcast_to(array, shape), dtype=np.int64)
+    return np.broadcast_to(array, shape)
 
 
 def pixel_weights(

@@ -144,10 +144,10 @@ def project_regions(
     return RegionSpline(values.astype(array.dtype, copy=False), numbers, np.asarray(cost), degree, w)
 
 
-def compact(labels: Int[np.ndarray, "*batch height width"]) -> Int32[np.ndarray, "*batch height width"]:
+def compact(labels: np.ndarray) -> Int32[np.ndarray, "*batch height width"]:
     """Numbers the labels anew, in their order, unless they lie from 0 to less than the count of pixels."""
     if labels.size == 0 or (labels.min() >= 0 and labels.max() < labels.shape[-2] * labels.shape[-1]):
-        return labels.astype(np.int32)
+        return labels.astype(np.int32)  # a copy: the caller may change theirs
     images = labels.reshape(-1, *labels.shape[-2:])
     numbers = [np.unique(image, return_inverse=True)[1].reshape(image.shape) for image in images]
     return np.stack(numbers).astype(np.int32).reshape(labels.shape)

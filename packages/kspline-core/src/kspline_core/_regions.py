@@ -78,7 +78,7 @@ def regions(
     return core.label_regions(
         np.ascontiguousarray(array).reshape(images),
         list(rule.levels),
-        None if groups is None else groups.reshape(images),
+        None if groups is None else np.ascontiguousarray(groups, dtype=np.int64).reshape(images),
         rule.connectivity == 8,
         rule.min_size,
         thread_count(None if threads is None else _check.integer("threads", threads, 1)),
