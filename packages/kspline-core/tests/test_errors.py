@@ -40,7 +40,11 @@ from kspline_core import fit
         ({"degree": "1"}, TypeError, "`degree` must be an integer; got '1' of type str"),
         ({"min_size": 0}, ValueError, "`min_size` must be at least 1; got 0"),
         ({"threads": 0}, ValueError, "`threads` must be at least 1; got 0"),
-        ({"method": "fast"}, ValueError, "`method` must be one of 'auto', 'dense'; got 'fast'"),
+        (
+            {"method": "fast"},
+            ValueError,
+            "`method` must be one of 'auto', 'dense', 'lagrangian', 'greedy'; got 'fast'",
+        ),
         ({"weights": [1.0, -1.0, 1.0, 1.0]}, ValueError, r"must not be negative; weights\[1\] = -1"),
         (
             {"weights": [1.0, np.nan, 1.0, 1.0]},

@@ -28,21 +28,26 @@ Signals signals(const double* y, Index count, const std::optional<Input>& weight
             marks ? row_stride(*marks) : 0};
 }
 
+Method method_of(const std::string& name) {
+    return name == "lagrangian" ? Method::lagrangian : name == "greedy" ? Method::greedy : Method::dense;
+}
+
 nb::tuple fit(Input y, std::optional<Input> weights, Index pieces, int degree, Index min_size, unsigned threads,
               const std::string& instruction_set, const nb::object& progress, std::optional<Input> x,
-              std::optional<Marks> marks) {
+              std::optional<Marks> marks, const std::string& method) {
     const auto count = static_cast<Index>(y.shape(0)), channels = static_cast<Index>(y.shape(1)),
                n = static_cast<Index>(y.shape(2));
     Output<Index> breakpoints({count, pieces + 1});
-    Output<double> coefficients({count, channels, pieces, degree + 1}), values({count, channels, n}), cost({count});
+    Output<double> coefficients({count, channels, pieces, degree + 1}), values({count, channels, n}), cost({count}),
+        lower({count});
     {
         const nb::gil_scoped_release release;
         Monitor monitor(reporter(progress));
-        kspline::fit({n, pieces, degree, min_size, instruction_set, channels},
+        kspline::fit({n, pieces, degree, min_size, instruction_set, channels, method_of(method)},
                      signals(y.data(), count, weights, x, marks), threads, monitor,
-                     {breakpoints.data, coefficients.data, values.data, cost.data});
+                     {breakpoints.data, coefficients.data, values.data, cost.data, lower.data});
     }
-    return nb::make_tuple(breakpoints.array, coefficients.array, values.array, cost.array);
+    return nb::make_tuple(breakpoints.array, coefficients.array, values.array, cost.array, lower.array);
 }
 
 // Rows of (least, most, left, right), as in `Room`.
@@ -90,7 +95,7 @@ NB_MODULE(_core, m) {
     m.doc() = "The C++ core of kspline_core. Arguments are trusted; call it through `fit` and `KSpline`.";
     m.def("fit", &fit, "y"_a.noconvert(), "weights"_a.noconvert().none(), "pieces"_a, "degree"_a, "min_size"_a,
           "threads"_a, "instruction_set"_a = "", "progress"_a = nb::none(), "x"_a.noconvert().none() = nb::none(),
-          "marks"_a.noconvert().none() = nb::none());
+          "marks"_a.noconvert().none() = nb::none(), "method"_a = "dense");
     m.def("room", &room, "count"_a, "channels"_a, "length"_a, "weights"_a.noconvert().none(), "marks"_a.noconvert(),
           "min_size"_a);
     m.def("project", &project, "v"_a.noconvert(), "breakpoints"_a.noconvert(), "weights"_a.noconvert().none(),

@@ -1,16 +1,20 @@
 // Which instruction set to run: asked of the processor once.
 #include <stdexcept>
 
+#include "segments.hpp"
 #include "sweep.hpp"
 
 namespace kspline {
 
 extern const Kernel baseline_kernel;
+extern const SegmentKernels baseline_segment_kernels;
 #ifdef KSPLINE_HAS_AVX2
 extern const Kernel avx2_kernel;
+extern const SegmentKernels avx2_segment_kernels;
 #endif
 #ifdef KSPLINE_HAS_AVX512
 extern const Kernel avx512_kernel;
+extern const SegmentKernels avx512_segment_kernels;
 #endif
 
 namespace {
@@ -45,6 +49,21 @@ const Kernel& find_kernel(std::string_view name) {
         }
     }
     throw std::invalid_argument("this machine does not run the instruction set " + std::string(name));
+}
+
+const SegmentKernels& find_segment_kernels(std::string_view name) {
+    const Kernel* kernel = &find_kernel(name);
+#ifdef KSPLINE_HAS_AVX512
+    if (kernel == &avx512_kernel) {
+        return avx512_segment_kernels;
+    }
+#endif
+#ifdef KSPLINE_HAS_AVX2
+    if (kernel == &avx2_kernel) {
+        return avx2_segment_kernels;
+    }
+#endif
+    return baseline_segment_kernels;
 }
 
 std::vector<std::string> instruction_sets() {

@@ -10,7 +10,16 @@ from kspline_core._fit import fit
 from kspline_core._many import fit_many
 from kspline_core._region_spline import RegionSpline, project_regions
 from kspline_core._regions import regions
-from kspline_core._spline import KSpline
+from kspline_core._spline import Certificate, KSpline
 
-__all__ = ["KSpline", "RegionSpline", "__version__", "fit", "fit_many", "project_regions", "regions"]
+__all__ = [
+    "Certificate",
+    "KSpline",
+    "RegionSpline",
+    "__version__",
+    "fit",
+    "fit_many",
+    "project_regions",
+    "regions",
+]
 __version__ = _version("kspline-core")

@@ -14,7 +14,8 @@ def fit(
     progress: Callable[[float], object] | None = None,
     x: NDArray[float64] | None = None,  # (1 or signals, n)
     marks: NDArray[uint8] | None = None,  # (1 or signals, n)
-) -> tuple[NDArray[int64], NDArray[float64], NDArray[float64], NDArray[float64]]: ...
+    method: str = "dense",
+) -> tuple[NDArray[int64], NDArray[float64], NDArray[float64], NDArray[float64], NDArray[float64]]: ...
 def room(
     count: int,
     channels: int,

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from kspline_core import _check, _constraints
+from kspline_core._method import choose
 from kspline_core._native import core, thread_count
-from kspline_core._spline import KSpline
+from kspline_core._spline import Certificate, KSpline
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +30,7 @@ def fit(
     min_size: int | None = None,
     fixed: Integer[np.ndarray, " positions"] | Bool[np.ndarray, "*#batch n"] | ArrayLike | None = None,
     forbidden: Integer[np.ndarray, " positions"] | Bool[np.ndarray, "*#batch n"] | ArrayLike | None = None,
-    method: Literal["auto", "dense"] = "auto",
+    method: Literal["auto", "dense", "lagrangian", "greedy"] = "auto",
     threads: int | None = None,
     progress: Callable[[float], object] | None = None,
 ) -> KSpline:
@@ -65,8 +66,14 @@ def fit(
             or a boolean mask of shape (n,) or (batch..., n), True at b for a piece that starts at b.
         forbidden: breakpoints that must not be there, in the same form.
         method: `"dense"`: dynamic programming over all segments in O(n^2 pieces) time and O(n pieces)
-            memory for each signal being fitted, exact. `"auto"`: the fastest exact method, at present
-            `"dense"`.
+            memory for each signal being fitted, exact. `"lagrangian"`, also exact: breakpoints that no best
+            partition can have are ruled out by Lagrangian bounds, and dynamic programming decides among the
+            rest; O(n) memory and about O(n) time where good breakpoints stand out, O(n pieces) memory and
+            at worst O(n^2 pieces) time where all are alike. `"greedy"`: merging of neighbours to some 12
+            `pieces` intervals (Acharya et al., 2016), the best partition along their ends, refined;
+            near-linear time, O(n) memory, not exact, but with a `certificate`. These two take one channel,
+            and neither `fixed` nor `forbidden`. `"auto"`: the faster of the exact methods. Where several
+            partitions are equally good to rounding, `"lagrangian"` may return another than the leftmost.
         threads: at most this many threads; None: as many as the process may use cores. The result does
             not depend on it.
         progress: called with the fraction done, from 0 to 1, on the calling thread, about ten times a second
@@ -123,7 +130,8 @@ def fit(
     marks = _constraints.marks(fixed, forbidden, batch, n)
     if marks is not None:
         _constraints.check_room(marks, w_rows, rows, settings.pieces, settings.min_size)
-    breakpoints, coefficients, values, cost = core.fit(
+    solver = choose(settings.method, n, settings.degree, channels=channels, marked=marks is not None)
+    breakpoints, coefficients, values, cost, lower = core.fit(
         np.ascontiguousarray(signal, dtype=np.float64).reshape(rows),
         w_rows,
         settings.pieces,
@@ -133,6 +141,7 @@ def fit(
         progress=progress,
         x=None if places is None else places.reshape(-1, n),
         marks=marks,
+        method=solver,
     )
     if progress is not None:
         progress(1.0)
@@ -145,4 +154,5 @@ def fit(
         degree=settings.degree,
         weights=w,
         x=places,
+        certificate=Certificate(lower.reshape(batch), cost.reshape(batch)) if solver == "greedy" else None,
     )

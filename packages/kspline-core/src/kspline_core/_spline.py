@@ -16,6 +16,25 @@ if TYPE_CHECKING:
     from scipy.interpolate import PPoly
 
 
+@dataclass(frozen=True, eq=False)
+class Certificate:
+    """Bounds of the least cost, between which that of the best k-spline lies.
+
+    Attributes:
+        lower: no partition into that many pieces costs less, shape (...). A Lagrangian bound in which
+            samples near the cuts may cost nothing; it allows for rounding, by 1e-9 of the sums.
+        upper: the cost of this spline, shape (...).
+    """
+
+    lower: Float64[np.ndarray, "*batch"]
+    upper: Float64[np.ndarray, "*batch"]
+
+    @property
+    def gap(self) -> Float64[np.ndarray, "*batch"]:
+        """By how much this spline may cost more than the best, in units of the cost."""
+        return np.asarray(self.upper - self.lower)
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class KSpline:
     r"""A discretised k-spline, or a batch of them: `pieces` intervals with a polynomial on each.
@@ -32,6 +51,7 @@ class KSpline:
         degree: of the polynomials.
         weights: of the samples, shape of `values`, with 0 where one was missing; None: all ones.
         x: the abscissae, shape (n,) or (..., n); None: 0, 1, ..., n - 1.
+        certificate: how far from the best `method="greedy"` may be; None: this is the best.
     """
 
     breakpoints: Int64[np.ndarray, "*batch ends"]
@@ -41,6 +61,7 @@ class KSpline:
     degree: int
     weights: Float64[np.ndarray, "*values n"] | None = None
     x: Float64[np.ndarray, "*#batch n"] | None = None
+    certificate: Certificate | None = None
 
     @property
     def channels(self) -> int | None:
@@ -183,6 +204,10 @@ class KSpline:
             degree=self.degree,
             weights=None if self.weights is None else self.weights[index],
             x=self.x if self.x is None or self.x.ndim == 1 else self.x[index],
+            certificate=self.certificate
+            and Certificate(
+                np.asarray(self.certificate.lower[index]), np.asarray(self.certificate.upper[index])
+            ),
         )
 
     def __repr__(self) -> str:

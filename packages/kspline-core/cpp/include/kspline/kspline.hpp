@@ -18,6 +18,12 @@ using Index = std::ptrdiff_t;
 
 inline constexpr int max_degree = 3;
 
+enum class Method {
+    dense,      // any problem
+    lagrangian, // one channel, no marks
+    greedy,     // one channel, no marks; not the best partition, but a good one
+};
+
 struct Problem {
     Index length;                          // samples per signal, n
     Index pieces;                          // k
@@ -25,6 +31,7 @@ struct Problem {
     Index min_size = 1;                    // samples of positive weight in each piece, at least
     std::string_view instruction_set = {}; // one of `instruction_sets()`; empty: the widest this machine has
     Index channels = 1;                    // of one signal: they share the breakpoints
+    Method method = Method::dense;
 };
 
 // What is asked of a position b: whether a piece starts with the sample b.
@@ -67,6 +74,7 @@ struct Fit {
     double* coefficients; // (batch, channels, pieces, degree + 1): powers of (x - x of the piece's first sample)
     double* values;       // (batch, channels, length)
     double* cost;         // (batch,): weighted sum of squared residuals over all channels
+    double* lower = nullptr; // (batch,), or null: no partition costs less; the cost itself, unless the method is greedy
 };
 
 // Fits each signal. A monitor that reports ends the run when its report throws.
