@@ -1,4 +1,4 @@
-"""Long signals: the exact method and the greedy one, one thread: `pytest benchmarks`. Answers are compared."""
+"""Long signals on one thread, exact and greedy: `pytest benchmarks`. Answers are compared."""
 
 from __future__ import annotations
 
