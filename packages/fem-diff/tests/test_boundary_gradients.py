@@ -65,8 +65,7 @@ def symmetric(name, value):
     return (value + value.mT) / 2 if name == "diffusivity" else value
 
 
-@pytest.mark.parametrize("solver", ["multigrid", "direct"])
-@pytest.mark.parametrize("mesh", [GRADED, RING], ids=["graded", "ring"])
+@pytest.mark.parametrize(("solver", "mesh"), [("multigrid", GRADED), ("direct", RING)])
 @pytest.mark.parametrize("name", NAMES)
 def test_first_and_second_derivatives_of_the_solution(solver, mesh, name, generator):
     space = LagrangeSpace(mesh, 2)
@@ -96,7 +95,7 @@ def test_first_and_second_derivatives_of_the_energy(name, generator):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_taylor_remainders_fall_with_order_two(name, generator):
-    space = LagrangeSpace(BoxMesh((9, 11), periodic=(False, True)), 2)
+    space = LagrangeSpace(BoxMesh((5, 6), periodic=(False, True)), 2)
     data = data_of(space, generator)
     direction = torch.randn(data[name].shape, generator=generator, dtype=torch.float64)
     direction = 0.15 * symmetric(name, direction / direction.abs().max())
