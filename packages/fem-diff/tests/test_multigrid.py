@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 import re
@@ -10,10 +11,22 @@ import numpy as np
 import pytest
 import torch
 
-from fem_diff import BoxMesh, ConvergenceError, LagrangeSpace, Poisson, Robin, residual, solve, unit_square
+import fem_diff
+from fem_diff import (
+    BoxMesh,
+    ConvergenceError,
+    LagrangeSpace,
+    Poisson,
+    Robin,
+    _multigrid,
+    residual,
+    unit_square,
+)
 from fem_diff._cg import conjugate_gradients
 from fem_diff._matrix_free import MatrixFree
 from fem_diff._network import grouped
+
+solve = functools.partial(fem_diff.solve, solver="multigrid")
 
 
 def random_source(space, generator):
@@ -40,7 +53,8 @@ def test_any_number_of_elements_converges_alike(elements, generator):
 
 @pytest.mark.parametrize("elements", [(200,), (101, 7), (20, 200)])
 def test_stretched_elements_converge_alike(elements, generator):
-    assert steps(elements, 2, generator) <= 24
+    """With one smoothing step for a constant diffusivity, one or two steps more than for squares."""
+    assert steps(elements, 2, generator) <= 26
 
 
 def test_iterations_do_not_grow_with_the_mesh_in_three_dimensions(generator):
@@ -59,9 +73,9 @@ def test_inclusions_of_contrast_1e4_cost_nothing(degree, generator):
 
 
 def test_independent_random_elements_of_contrast_1e4(generator):
-    """Diffusivity without any structure: three times the steps of the smooth case."""
+    """Diffusivity without any structure: at most twice the steps of the smooth case."""
     diffusivity = 10 ** (4 * torch.rand(96, 96, generator=generator, dtype=torch.float64))
-    assert steps((96, 96), 1, generator, diffusivity=diffusivity) <= 3 * steps((96, 96), 1, generator)
+    assert steps((96, 96), 1, generator, diffusivity=diffusivity) <= 2 * steps((96, 96), 1, generator)
 
 
 def test_a_dominant_reaction(generator):
@@ -81,8 +95,11 @@ CYCLES = {
 }
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("mesh", CYCLES.values(), ids=CYCLES.keys())
-def test_the_cycle_is_symmetric_and_positive_definite(mesh, generator):
+def test_the_cycle_is_symmetric_and_positive_definite(mesh, dtype, generator, monkeypatch):
+    """It computes in float32 up to a contrast of the conductances, then in float64."""
+    monkeypatch.setattr(_multigrid, "SINGLE", 1e6 if dtype == torch.float32 else 0.0)
     space = LagrangeSpace(mesh, 2)
     diffusivity = torch.rand(mesh.elements, generator=generator, dtype=torch.float64) + 0.01
     boundary = {} if mesh.periodic[0] else {"left": 0.0, "right": Robin(2.0)}
@@ -91,7 +108,9 @@ def test_the_cycle_is_symmetric_and_positive_definite(mesh, generator):
     free = (~problem.fixed).double()
     r = torch.randn(6, *space.node_shape, generator=generator, dtype=torch.float64) * free
     gram = r.flatten(1) @ cycle(r).flatten(1).T
-    torch.testing.assert_close(gram, gram.T, rtol=1e-12, atol=1e-13 * float(gram.abs().max()))
+    assert cycle.dtype == dtype
+    few = 500 * torch.finfo(dtype).eps  # rounding of some fifty operations on each of the hundreds of nodes
+    torch.testing.assert_close(gram, gram.T, rtol=0, atol=few * float(gram.abs().max()))
     assert torch.linalg.eigvalsh(gram).min() > 0
     assert (cycle(r) * (1 - free) == 0).all()
 
@@ -171,6 +190,30 @@ def test_no_unconverged_solution_without_an_error():
     reached = float(re.search(r"residual ([\d.e-]+)", str(caught.value)).group(1))
     assert reached > 2.4e-6
     assert solve(problem, tol=1e-4).u.dtype == torch.float32
+
+
+def test_an_indefinite_preconditioner_is_an_error():
+    """A negative product with the residual must not pass for a residual of zero."""
+    matrix = torch.diag(torch.arange(1.0, 51.0, dtype=torch.float64))
+    with pytest.raises(ConvergenceError, match="the preconditioner is not positive definite in sample 1"):
+        conjugate_gradients(
+            lambda u: u @ matrix,
+            lambda r: r * torch.tensor([[1.0], [-1.0]], dtype=torch.float64),
+            torch.ones(2, 50, dtype=torch.float64),
+            tol=1e-12,
+            limit=60,
+        )
+
+
+@pytest.mark.parametrize("degree", [1, 3])
+def test_nested_iteration_keeps_the_steps_flat(degree, generator):
+    """Steps to tol=1e-8 of the paper's problem do not grow from 32 to 128 elements."""
+    counts = []
+    for n in (32, 64, 128):
+        space = LagrangeSpace(unit_square(n), degree)
+        problem = Poisson(space, source=lambda x, y: torch.sin(math.pi * x) * torch.sin(math.pi * y))
+        counts.append(int(solve(problem, tol=1e-8).iterations))
+    assert counts[2] <= counts[0]
 
 
 def test_the_limit_of_steps_is_an_error():

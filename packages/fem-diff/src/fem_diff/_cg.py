@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 RESTARTS = 3
 VERIFIED = 2  # a residual computed anew may exceed the tolerance by this factor
+ROUNDING = 4  # multiples of eps, relative to x, below which steps change nothing
 
 
 class ConvergenceError(RuntimeError):
@@ -29,6 +31,7 @@ def conjugate_gradients(
     tol: float,
     limit: int,
     start: Float[Tensor, "batch *nodes"] | None = None,
+    settled: float = 0.0,
     callback: Callable[[int, int, float], None] | None = None,
 ) -> tuple[Float[Tensor, "batch *nodes"], Int[Tensor, " batch"], Float[Tensor, "steps batch"]]:
     r"""Solves A x = b for each sample, which stops on its own when $\sqrt{r^T M r} \le tol \sqrt{b^T M b}$.
@@ -44,68 +47,115 @@ def conjugate_gradients(
         tol: see above.
         limit: steps in all.
         start: x to begin with; zero if left out.
+        settled: a sample stops too when a step is at most this fraction of the way from `start` to x, both in
+            the Euclidean norm.
         callback: called with the step, `limit` and the largest relative residual after each step.
 
     Returns:
         x, the steps of each sample, and the relative residual norm before the first and after each step.
 
     Raises:
-        ConvergenceError: `limit` steps are done, or restarts stop helping, before every sample has converged.
+        ConvergenceError: `limit` steps are done, or restarts stop helping, before every sample has converged;
+            or M turns out not to be positive definite.
     """
-
-    def dot(a: Tensor, b: Tensor) -> Tensor:
-        return (a * b).flatten(1).sum(1)
 
     def column(scalars: Tensor) -> Tensor:
         return scalars.view(-1, *(1,) * (rhs.dim() - 1))
 
-    def norm(squares: Tensor) -> Tensor:
-        return squares.clamp_min(0).sqrt() / scale
-
-    scale = rhs.new_ones(len(rhs))
-    scale = norm(dot(rhs, preconditioner(rhs)))
-    some = scale > 0
-    scale = torch.where(some, scale, 1.0)  # a load of zero has the solution zero
-    x = torch.zeros_like(rhs) if start is None else torch.where(column(some), start, 0.0)
-    iterations = torch.zeros(len(rhs), dtype=torch.int64, device=rhs.device)
-    history: list[Tensor] = []
-    step = restarts = 0
-    while True:
-        r = rhs - operator(x) if step or start is not None else rhs.clone()
+    def preconditioned(r: Tensor) -> tuple[Tensor, Tensor]:
         z = preconditioner(r)
         rz = dot(r, z)
-        residual = norm(rz)
+        if (rz < 0).any():
+            raise ConvergenceError(
+                f"the preconditioner is not positive definite in sample {int(rz.argmin())}. "
+                "Use solver='direct', or coefficients of less contrast."
+            )
+        return z, rz
+
+    z, rz = preconditioned(rhs)
+    some = rz > 0  # a load of zero has the solution zero
+    scale = torch.where(some, rz, 1.0).sqrt()
+    x = torch.zeros_like(rhs) if start is None else torch.where(column(some), start, 0.0)
+    first = x.clone() if settled else x
+    iterations = torch.zeros(len(rhs), dtype=torch.int64, device=rhs.device)
+    done = ~some
+    history: list[Tensor] = []
+    residual, step, reached = scale, 0, torch.full_like(scale, tol)
+    for restart in range(RESTARTS + 2):
+        if step or start is not None:
+            r = rhs - operator(x)
+            z, rz = preconditioned(r)
+        else:
+            r = rhs.clone()
+        residual = rz.sqrt() / scale
         history = history or [residual]
-        if float(residual.max()) <= (VERIFIED * tol if step else tol):
+        if bool((residual <= (VERIFIED * reached if step else reached)).all()):
             return x, iterations, torch.stack(history)
-        if restarts > RESTARTS:
-            raise _stalled(residual, step, tol)
-        restarts += 1
-        active = residual > tol
-        p, worst = z, float("inf")
-        while worst > tol:
+        done = residual <= tol
+        if restart > RESTARTS:
+            break
+        p, running = z.clone(), True
+        while running:
             if step == limit:
-                raise _stalled(residual, step, tol)
+                raise _stalled(residual, done, step, tol)
             step += 1
             ap = operator(p)
-            alpha = column(torch.where(active, rz / torch.where(active, dot(p, ap), 1.0), 0.0))
-            x.addcmul_(alpha, p)
+            alpha = torch.where(done, 0.0, rz / torch.where(done, 1.0, dot(p, ap)))
+            x.addcmul_(column(alpha), p)
+            r.addcmul_(column(alpha), ap, value=-1)
+            z, new = preconditioned(r)
+            iterations += ~done
+            residual = torch.where(done, residual, new.sqrt() / scale)
+            history.append(residual)
+            if callback is not None:
+                callback(step, limit, float(residual.max()))
+            beta = torch.where(done, 0.0, new / torch.where(done, 1.0, rz))
+            small = residual <= tol
+            if settled:
+                length, way = alpha.abs() * dot(p, p).sqrt(), x - first
+                rounding = ROUNDING * torch.finfo(x.dtype).eps * dot(x, x).sqrt()
+                small |= length <= torch.maximum(settled * dot(way, way).sqrt(), rounding)
+            done = done | small
+            reached = torch.where(done, torch.clamp(residual, min=tol), tol)
+            running = not bool(done.all())
+            p, rz = z.addcmul_(column(beta), p), new
+    raise _stalled(residual, done, step, tol)
+
+
+def improved(
+    operator: Callable[[Tensor], Tensor],
+    preconditioner: Callable[[Tensor], Tensor],
+    rhs: Float[Tensor, "batch *nodes"],
+    x: Float[Tensor, "batch *nodes"],
+    steps: int,
+) -> Float[Tensor, "batch *nodes"]:
+    """X after a few steps of conjugate gradients, without a test of convergence, in place."""
+    r = rhs - operator(x)
+    p = z = preconditioner(r)
+    rz = dot(r, z)
+    for k in range(steps):
+        ap = operator(p)
+        energy = dot(p, ap)
+        alpha = torch.where(energy > 0, rz / torch.where(energy > 0, energy, 1.0), 0.0)
+        alpha = alpha.view(-1, *(1,) * (rhs.dim() - 1))
+        x.addcmul_(alpha, p)
+        if k + 1 < steps:
             r.addcmul_(alpha, ap, value=-1)
             z = preconditioner(r)
-            new = dot(r, z)
-            iterations += active
-            residual = torch.where(active, norm(new), residual)
-            history.append(residual)
-            worst = float(residual.max())
-            if callback is not None:
-                callback(step, limit, worst)
-            beta = torch.where(active, new / torch.where(active, rz, 1.0), 0.0)
-            active = active & (residual > tol)
-            p, rz = z.addcmul_(column(beta), p), new
+            rz, old = dot(r, z), rz
+            beta = torch.where(old > 0, rz / torch.where(old > 0, old, 1.0), 0.0)
+            p = z.addcmul_(beta.view_as(alpha), p)
+    return x
 
 
-def _stalled(residual: Tensor, step: int, tol: float) -> ConvergenceError:
-    worst = int(residual.argmax())
+def dot(a: Float[Tensor, "batch *nodes"], b: Float[Tensor, "batch *nodes"]) -> Float[Tensor, " batch"]:
+    """The inner product of each sample, without an array of products."""
+    size = (len(a), 1, math.prod(a.shape[1:]))
+    return torch.bmm(a.reshape(size), b.reshape(size).transpose(1, 2)).view(-1)
+
+
+def _stalled(residual: Tensor, done: Tensor, step: int, tol: float) -> ConvergenceError:
+    worst = int(torch.where(done, -1.0, residual).argmax())
     where = f" in sample {worst}" if len(residual) > 1 else ""
     return ConvergenceError(
         f"conjugate gradients stand at the relative residual {float(residual[worst]):.3g}{where} "

@@ -43,12 +43,12 @@ class Direct(System):
     ) -> None:
         super().__init__(form, coefficients, fixed, batch, tol)
         linalg, sparse = _scipy()
-        self.inside = self.free.flatten().cpu().numpy().nonzero()[0]
+        self.unknown = self.free.flatten().cpu().numpy().nonzero()[0]
         if self.mean is not None:
-            self.inside = self.inside[1:]  # one value fixed; that of the mean zero is found from it
+            self.unknown = self.unknown[1:]  # one value fixed; that of the mean zero is found from it
         self.matrices, self.factors = [], []
         for sample in self._samples():
-            matrix = assemble_matrix(form, sample, sparse)[self.inside][:, self.inside].tocsc()
+            matrix = assemble_matrix(form, sample, sparse)[self.unknown][:, self.unknown].tocsc()
             self.matrices.append(matrix)
             self.factors.append(self._factors(matrix, linalg))
 
@@ -86,9 +86,9 @@ class Direct(System):
         return [[array[k % len(array)] for array in arrays] for k in range(count)]
 
     def _solve(self, rhs: Tensor, start: Tensor | None, callback: Callback | None) -> tuple[Tensor, Record]:
-        b = rhs.flatten(1).double().cpu().numpy()[:, self.inside]
+        b = rhs.flatten(1).double().cpu().numpy()[:, self.unknown]
         x, errors = np.zeros((len(b), self.free.numel())), [0.0] * len(b)
-        for k, load in enumerate(b if self.inside.size else ()):
+        for k, load in enumerate(b if self.unknown.size else ()):
             matrix, factors = (found[k % len(found)] for found in (self.matrices, self.factors))
             inside = factors.solve(load)
             scale = abs(matrix).sum(1).max() * np.abs(inside).max() + np.abs(load).max()
@@ -102,7 +102,7 @@ class Direct(System):
                 raise ConvergenceError(
                     f"the matrix of the problem is singular to rounding errors in sample {k}. {RESONANCE}"
                 )
-            x[k, self.inside] = inside
+            x[k, self.unknown] = inside
             if callback is not None:
                 callback(k + 1, len(b), errors[k])
         iterations = torch.ones(len(b), dtype=torch.int64, device=rhs.device)

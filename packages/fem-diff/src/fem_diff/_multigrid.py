@@ -20,12 +20,18 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COARSEST = 300  # nodes up to which a level is solved exactly
-SMOOTHING = 2  # Chebyshev steps before and after each coarse correction
+STEPS = ((0.25, 1), (1.0, 2), (float("inf"), 6))  # up to which roughness how many Chebyshev steps do
+FIRST = 2 / 3  # the factor of the first of these steps
+SINGLE = 1e6  # contrast up to which the cycle computes in float32
 STRETCH = 1.5  # a direction is coarsened while its cells are at most this much wider than the narrowest
 
 
 class Multigrid:
     """One symmetric V-cycle, a linear map from residuals to corrections.
+
+    It computes in float32 where the conductances allow that, which halves its time: a preconditioner has to
+    be right to a few digits only. A rough diffusivity gets more smoothing, because the corrections from
+    coarse levels are worth less.
 
     Args:
         network: the finest level.
@@ -35,11 +41,14 @@ class Multigrid:
     def __init__(self, network: Network, cells: Sequence[Sequence[float]]) -> None:
         axes = network.axes
         cells = [list(widths) for widths in cells]
+        self.dtype = torch.float32 if network.contrast() <= SINGLE else network.conductances[0].dtype
+        rough = []
         self.levels: list[tuple[Network, Tensor, list[Transfer]]] = []
         while network.free.numel() > COARSEST and max(map(len, cells)) > 2:
             mean = [sum(w) / len(w) for w in cells]
             narrowest = min(m for m, w in zip(mean, cells, strict=True) if len(w) > 1)
             coarse, transfers = network, []
+            rough.append(network.roughness() if len(rough) < 2 else 0.0)
             for axis in axes:
                 if len(cells[axis]) > 1 and mean[axis] <= STRETCH * narrowest:
                     groups = grouped(cells[axis])
@@ -47,20 +56,28 @@ class Multigrid:
                     periodic = network.periodic[axis]
                     transfers.append(Transfer(coarse.conductances[axis], axis, groups, periodic=periodic))
                     coarse = coarse.coarsened(transfers[-1])
-            self.levels.append((network, network.free / network.diagonal(), transfers))
+            relaxation = network.free * FIRST / network.diagonal()
+            for transfer in transfers:
+                transfer.share = transfer.share.to(self.dtype)
+            self.levels.append((network.to(self.dtype), relaxation.to(self.dtype), transfers))
             network = coarse
-        self.inverse = network.inverse()
+        # Cells of one element are equal; the second level shows what the elements are like.
+        self.smoothing = next(steps for bound, steps in STEPS if max(rough, default=0.0) <= bound)
+        self.inverse = network.inverse().to(self.dtype)
 
     def __call__(self, residual: Tensor) -> Tensor:
         """The correction for a residual of shape (batch, *nodes) that is zero at fixed nodes."""
-        return self._cycle(0, residual.clone())
+        if self.dtype == residual.dtype:
+            return self._cycle(0, residual.clone())
+        size = residual.flatten(1).abs().amax(1).view(-1, *(1,) * (residual.dim() - 1))
+        size = torch.where(size > 0, size, 1.0)  # keeps small residuals out of reach of underflow
+        return self._cycle(0, (residual / size).to(self.dtype)).to(residual.dtype).mul_(size)
 
     def _cycle(self, level: int, r: Tensor) -> Tensor:
         if level == len(self.levels):
             return (self.inverse @ r.flatten(1).unsqueeze(-1)).view_as(r)
         network, _, transfers = self.levels[level]
-        x = torch.zeros_like(r)
-        self._smooth(level, r, x, residual=True)
+        x = self._smooth(level, r, None)
         coarse = r
         for transfer in transfers:
             coarse = transfer.restrict(coarse)
@@ -69,21 +86,22 @@ class Multigrid:
             correction = transfer.prolong(correction)
         x += correction
         network.subtract(r, correction)
-        self._smooth(level, r, x, residual=False)
-        return x
+        return self._smooth(level, r, x)
 
-    def _smooth(self, level: int, r: Tensor, x: Tensor, *, residual: bool) -> None:
+    def _smooth(self, level: int, r: Tensor, x: Tensor | None) -> Tensor:
         """Chebyshev iteration of the fourth kind with the bound 2 for the largest eigenvalue.
 
-        Updates `x` in place, and `r` too but for its last update unless `residual` is wanted.
+        Returns `x`, updated in place; without it starts from zero and updates the residual `r` to the end.
         Lottes, *Optimal polynomial smoothers for multigrid V-cycles*, 2023.
         """
-        network, inverse_diagonal, _ = self.levels[level]
-        step = torch.zeros_like(x)
-        for k in range(1, SMOOTHING + 1):
-            step.mul_((2 * k - 3) / (2 * k + 1)).addcmul_(
-                inverse_diagonal, r, value=(4 * k - 2) / (2 * k + 1)
-            )
-            x += step
-            if residual or k < SMOOTHING:
+        network, relaxation, _ = self.levels[level]
+        step, first = relaxation * r, x is None
+        x = step.clone() if x is None else x.add_(step)
+        for k in range(1, self.smoothing + 1):
+            if k > 1:
+                factor = (4 * k - 2) / (2 * k + 1) / FIRST
+                step.mul_((2 * k - 3) / (2 * k + 1)).addcmul_(relaxation, r, value=factor)
+                x += step
+            if first or k < self.smoothing:
                 network.subtract(r, step)
+        return x

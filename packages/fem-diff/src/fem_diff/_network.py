@@ -206,6 +206,25 @@ class Network:
         """With further conductances from the nodes to zero."""
         return replace(self, ground=ground if self.ground is None else self.ground + ground)
 
+    def contrast(self) -> float:
+        """The largest conductance over the smallest, in the sample where that is largest."""
+        largest = reduce(torch.maximum, (part.flatten(1).amax(1) for part in self.conductances))
+        smallest = reduce(torch.minimum, (part.flatten(1).amin(1) for part in self.conductances))
+        return float((largest / smallest).max())
+
+    def roughness(self) -> float:
+        """The mean |log| of the ratio of neighbouring conductances, in the sample where that is largest."""
+        worst = 0.0
+        for axis, part in zip(self.axes, self.conductances, strict=True):
+            if part.shape[axis] > 1:
+                worst = max(worst, float(part.log().diff(dim=axis).abs_().flatten(1).mean(1).max()))
+        return worst
+
+    def to(self, dtype: torch.dtype) -> Network:
+        """The same in another precision."""
+        ground = None if self.ground is None else self.ground.to(dtype)
+        return replace(self, conductances=tuple(part.to(dtype) for part in self.conductances), ground=ground)
+
     def diagonal(self) -> Tensor:
         """The diagonal of the matrix: all that leaves a node."""
         parts = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -10,12 +11,14 @@ import torch
 from torch import Tensor
 
 from fem_diff._coefficients import check_finite
+from fem_diff._diagonalization import Diagonalization, pays
 from fem_diff._direct import Direct
 from fem_diff._field import Field
 from fem_diff._matrix_free import MatrixFree
+from fem_diff._nested import FEWEST, halved
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from jaxtyping import Float, Int
 
@@ -23,7 +26,12 @@ if TYPE_CHECKING:
     from fem_diff._problem import Poisson
     from fem_diff._system import Callback, Record, System
 
-_SOLVERS: dict[str, type[System]] = {"auto": MatrixFree, "multigrid": MatrixFree, "direct": Direct}
+_SOLVERS: dict[str, type[System]] = {
+    "multigrid": MatrixFree,
+    "diagonalization": Diagonalization,
+    "direct": Direct,
+}
+ALGEBRAIC = 1e-10  # the tolerance of the solvers that do not stop at the floor
 
 
 @dataclass(frozen=True)
@@ -33,7 +41,8 @@ class Solution(Field):
     Attributes:
         space: of the solution.
         u: nodal values, with the batch axes of the problem; differentiable in the data of the problem.
-        iterations: steps of the solver for each sample (1 for the direct one).
+        iterations: steps of the solver for each sample (1 for the direct one; for diagonalization how often
+            the solution was corrected by that of its residual).
         residuals: the relative residual of each sample before the first and after each step, in the norm of
             the solver. A sample that has converged keeps its value.
     """
@@ -52,8 +61,8 @@ class Solution(Field):
 def solve(
     problem: Poisson,
     *,
-    solver: Literal["auto", "multigrid", "direct"] = "auto",
-    tol: float = 1e-10,
+    solver: Literal["auto", "multigrid", "diagonalization", "direct"] = "auto",
+    tol: float | Literal["floor"] = 1e-10,
     u0: Float[Tensor, "*batch_nodes"] | None = None,
     callback: Callback | None = None,
 ) -> Solution:
@@ -66,12 +75,18 @@ def solve(
 
     Args:
         problem: what to solve.
-        solver: "multigrid", matrix-free conjugate gradients preconditioned by a multigrid cycle, which needs
-            memory and time in proportion to the number of nodes and takes any number of elements; "direct",
-            sparse LU factors by scipy (the extra `direct`), on the CPU, for small problems and as a check;
-            "auto" is "direct" for an `indefinite` problem and "multigrid" for all others.
+        solver: "multigrid", matrix-free conjugate gradients preconditioned by a multigrid cycle and started
+            from the solution on coarser meshes, which needs memory and time in proportion to the number of
+            nodes and takes any coefficients; "diagonalization", the exact inverse by the eigenvectors along
+            each direction, for constant coefficients without Robin conditions; "direct", sparse LU factors by
+            scipy (the extra `direct`), on the CPU, for small problems and as a check; "auto" is "direct" for
+            an `indefinite` problem, "diagonalization" where it applies and is faster (up to 1500 nodes along
+            a direction), and "multigrid" for all others.
         tol: for "multigrid" a bound for the residual in the norm of the preconditioner, relative to the load,
-            which is about the relative error in the energy norm; for "direct" a bound for the backward error.
+            which is about the relative error in the energy norm, as for "diagonalization"; for "direct" a
+            bound for the backward error. "floor" stops when the last step is small against the error of the
+            space itself, which is estimated from the solution on cells of twice the size. The adjoint stops
+            by the same rule, so derivatives then have an error of that size.
         u0: nodal values to start from; zero if left out. Not differentiated.
         callback: called with the step, the largest number of steps and the largest relative residual.
 
@@ -93,17 +108,17 @@ def solve(
         >>> bool(l2_error(solution, exact) < 3e-8)
         True
     """
-    if solver not in _SOLVERS:
-        raise ValueError(f"`solver` must be one of {', '.join(map(repr, _SOLVERS))}; got {solver!r}.")
+    if solver not in ("auto", *_SOLVERS):
+        raise ValueError(f"`solver` must be one of 'auto', {', '.join(map(repr, _SOLVERS))}; got {solver!r}.")
     reachable = 20 * torch.finfo(problem.tables.weights.dtype).eps
-    if not reachable <= tol < 1:
+    if tol != "floor" and not reachable <= tol < 1:
         raise ValueError(
             f"`tol` must lie in [{reachable:.1e}, 1) for {problem.tables.weights.dtype}; got {tol:g}. "
             "Use float64 for smaller tolerances."
         )
-    if problem.indefinite and solver == "multigrid":
+    if problem.indefinite and solver in ("multigrid", "diagonalization"):
         raise ValueError(
-            "solver='multigrid' needs a positive definite problem; this one is `indefinite`. "
+            f"{solver=} needs a positive definite problem; this one is `indefinite`. "
             "Use solver='direct' (the extra `direct`)."
         )
     if u0 is not None:
@@ -114,12 +129,40 @@ def solve(
                 f"`u0` has batch axes {tuple(u0.shape[: -problem.space.ndim])}, the problem {problem.batch}. "
                 "The batch of the solution is that of the problem."
             )
-    kind = Direct if problem.indefinite else _SOLVERS[solver]
+    if tol == "floor" and u0 is not None:
+        raise ValueError("`tol`='floor' starts on a coarser mesh, so `u0` has no use. Leave one of them out.")
+    if solver == "auto" and problem.indefinite:
+        solver = "direct"
+    kind = partial(_system, solver, tol == "floor")
+    tol = max(reachable, ALGEBRAIC) if tol == "floor" else tol
     run = _Run(problem.form, problem.fixed, kind, tol, callback=callback)
     u = _Solve.apply(run, u0, problem.load, problem.boundary, *problem.coefficients)
     if run.record is None:
         raise RuntimeError("the solver left no record")
     return Solution(problem.space, u, iterations=run.record.iterations, residuals=run.record.residuals)
+
+
+def _system(
+    solver: str,
+    to_the_floor: bool,
+    form: Form,
+    coefficients: Sequence[Tensor],
+    fixed: Tensor,
+    batch: tuple[int, ...],
+    tol: float,
+) -> System:
+    """The system of a solver, chosen where torch.func shows plain tensors: the choice reads their values."""
+    if solver == "auto":
+        solver = "diagonalization" if pays(form, coefficients, fixed) else "multigrid"
+    if not (to_the_floor and solver == "multigrid"):
+        return _SOLVERS[solver](form, coefficients, fixed, batch, tol)
+    if halved(form.space) is None:
+        raise ValueError(
+            f"`tol`='floor' needs an even number of elements, at least {2 * FEWEST}, in every direction; "
+            f"got {form.space.mesh.elements}. Give `tol` as a number."
+        )
+    reachable = 20 * torch.finfo(form.tables.weights.dtype).eps
+    return MatrixFree(form, coefficients, fixed, batch, reachable, to_the_floor=True)
 
 
 @dataclass
@@ -128,7 +171,7 @@ class _Run:
 
     form: Form
     fixed: Tensor
-    kind: type[System]
+    kind: Callable[..., System]
     tol: float
     callback: Callback | None = None
     system: System | None = None

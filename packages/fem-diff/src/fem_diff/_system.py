@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from fem_diff._contract import assemble, evaluate
+from fem_diff._element import ElementOperator
 from fem_diff._null_space import balanced_by_constant, mean_weights, without_mean
 
 if TYPE_CHECKING:
@@ -65,6 +66,11 @@ class System(ABC):
         self.weighted = [
             c * form.tables_of(term).weights for term, c in zip(form.terms, self.coefficients, strict=True)
         ]
+        #: the part of K that comes from the inside of the box
+        self.inside = ElementOperator(
+            self.tables,
+            [(term.pairs, c) for term, c in zip(form.terms, self.weighted, strict=True) if term.side is None],
+        )
         alone = not fixed.any() and all(term.side is None for term in form.terms) and not form.has_value
         self.mean = mean_weights(self.tables) if alone else None
 
@@ -117,22 +123,8 @@ class System(ABC):
 
     def apply(self, u: Float[Tensor, "samples *nodes"]) -> Float[Tensor, "samples *nodes"]:
         """K u, with the rows and columns of fixed nodes."""
-        form, value = self.form, self.form.has_value
-        terms = list(zip(form.terms, self.weighted, strict=True))
-        inside = [(term, c) for term, c in terms if term.side is None]
-        parts = evaluate(u, self.tables, value=value)
-        if form.is_diagonal:
-            for term, c in inside:
-                for i, _ in term.pairs:
-                    parts[i].mul_(c)
-            flux = parts
-        else:
-            flux = [torch.zeros_like(part) for part in parts]
-            for term, c in inside:
-                for i, j in term.pairs:
-                    flux[i].addcmul_(parts[j], c)
-        out = assemble(flux, self.tables, value=value)
-        for term, c in terms:
+        form, out = self.form, self.inside(u)
+        for term, c in zip(form.terms, self.weighted, strict=True):
             if term.side is not None:
                 on_side = form.tables_of(term)
                 (values,) = evaluate(term.side.trace(u), on_side, gradient=False)
