@@ -1,4 +1,4 @@
-"""The six experiments through the command `repro`, from entry point to page."""
+"""The eight experiments through the command `repro`, from entry point to page."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ NAMES = sorted(entry.name for entry in entry_points(group="repro.experiments"))
 
 def test_every_package_and_every_paper_has_an_experiment() -> None:
     assert NAMES == [
+        "dsa.figure3",
+        "dsa.inverse",
         "dsa.signal",
         "dsa.table3",
         "dsa.table5",
