@@ -47,13 +47,16 @@ def _draw_maps(figure: Figure, truth: Tensor, observed: Tensor, recovered: Tenso
     error = recovered - truth
     top = float(error.abs().max())
     _map(axes[0, 0], truth, "log nu, true", cmap="magma", vmin=low, vmax=high)
-    _map(axes[0, 1], observed, "u observed, first source")
+    margin = 0.5 / (observed.shape[0] + 1)  # half the distance of the sensors, which keep off the boundary
+    _map(axes[0, 1], observed, "u observed, first source", margin=margin)
     _map(axes[1, 0], recovered, "log nu, recovered", cmap="magma", vmin=low, vmax=high)
     _map(axes[1, 1], error, "recovered less true", cmap="RdBu_r", vmin=-top, vmax=top)
 
 
-def _map(ax: Axes, values: Tensor, title: str, **style: object) -> None:
-    image = ax.imshow(values.cpu().numpy().T, origin="lower", extent=(0, 1, 0, 1), **style)  # pyright: ignore[reportArgumentType]
+def _map(ax: Axes, values: Tensor, title: str, *, margin: float = 0.0, **style: object) -> None:
+    extent = (margin, 1 - margin, margin, 1 - margin)
+    image = ax.imshow(values.cpu().numpy().T, origin="lower", extent=extent, **style)  # pyright: ignore[reportArgumentType]
+    ax.set(xlim=(0, 1), ylim=(0, 1))
     ax.figure.colorbar(image, ax=ax, shrink=0.85)
     ax.set(xticks=[0, 0.5, 1], yticks=[0, 0.5, 1], title=title)
 
