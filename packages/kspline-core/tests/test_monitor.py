@@ -37,7 +37,7 @@ def test_an_exception_in_the_callback_ends_the_fit(long_signal, threads):
         raise LookupError(f"enough at {done:.0%}")
 
     start = time.monotonic()
-    with pytest.raises(LookupError, match="enough at 0%"):
+    with pytest.raises(LookupError, match=r"enough at \d%"):
         fit(np.stack([long_signal] * 3), **LONG, threads=threads, progress=refuse)
     assert time.monotonic() - start < 1
 
