@@ -168,7 +168,10 @@ def test_minimising_keeps_the_boundary_values_whatever_the_start() -> None:
 
 def test_presets_are_the_published_meshes() -> None:
     assert all(settings.elements == MESHES for settings in EXPERIMENT.presets.values())
-    assert all(figure.smoke is not None for figure in EXPERIMENT.figures)
+    loose = {figure.key.rsplit("_", 1)[0] for figure in EXPERIMENT.figures if figure.smoke is None}
+    # what ends by the clock, and nodal errors of the further cases, which have an L2 error with a band
+    assert all("pinn" in key or "random" in key or key.startswith("rms_") for key in loose)
+    assert sum(figure.smoke is not None for figure in EXPERIMENT.figures) == 4 * 6 + 6
 
 
 def test_minimising_ends_by_the_clock() -> None:
