@@ -77,8 +77,9 @@ def draw(context: Context, elements: int, material: Material) -> None:
         "cases",
         "Root mean square error at the nodes for the paper's source, for a random one and for a variable "
         f"diffusivity, on {elements} x {elements} elements: solver (circles), energy minimised from zero "
-        f"(triangles) and a PINN (squares) after {material.seconds:g} s of CPU time. Only for the paper's "
-        "source, an eigenvector, does plain minimisation get near the solver.",
+        f"(triangles) and a PINN (squares) after {material.seconds:g} s of CPU time. As many steps as "
+        "bring plain minimisation near the solver for the paper's source, an eigenvector, may leave it "
+        "far off for the others.",
         lambda figure: _draw_cases(figure, material.cases),
         size=(8.0, 4.2),
     )
@@ -145,9 +146,9 @@ def _draw_history(
             label=label,
         )
     printed = [error for (method, _), (error, _) in PRINTED.items() if method != "PINN"]
-    right.axhspan(min(printed), max(printed), alpha=0.35, color="C7", label="paper, all degrees")
+    right.axhspan(min(printed), max(printed), alpha=0.35, color="C5", label="paper, all degrees")
     _finish(right, "evaluations of the energy", "error at the nodes")
-    right.legend(loc="lower right", framealpha=0.7)
+    right.legend(loc="lower left", fontsize="small", framealpha=0.7)
 
 
 def _finish(ax: Axes, x: str, y: str) -> None:
