@@ -13,7 +13,7 @@ TINY = {
     "dsa.table3": "starts 1 max-iterations 5",
     "dsa.table5": "elements 8,16 convergence 4,8 shown 4 steps 5 seconds 0.1",
     "dsa.figure3": "elements 16 widths 8,16 grid 8 steps 6 batch-size 2 held-out 4 save-every 2",
-    "dsa.inverse": "elements 8 true-elements 16 sensors 7 iterations 8 halvings 1",
+    "dsa.inverse": "elements 12 true-elements 24 sensors 11 iterations 12 halvings 1",
     "implicit_splines.coins": (
         "size 50 depth 1 bottleneck 8 filters 4 crops 32 batch-size 4 epochs 2 learning-rate 1e-2"
     ),

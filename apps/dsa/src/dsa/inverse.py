@@ -89,8 +89,8 @@ class Model:
 
     @property
     def target(self) -> float:
-        """What the misfit must come down to: the noise's own root mean square and twice its deviation."""
-        return 1 + 2 / math.sqrt(2 * self.observations.values.numel())
+        """What the misfit must come down to: the noise's own root mean square and three times its deviation."""
+        return 1 + 3 / math.sqrt(2 * self.observations.values.numel())
 
     def residuals(self, z: Tensor) -> Tensor:
         """Predicted less observed values, in deviations of the noise."""
@@ -294,8 +294,8 @@ EXPERIMENT = Experiment(
             cause=f"{_OURS} Root mean square residual over the deviation of the noise.",
             smoke=Band(
                 0.9,
-                1.05,
-                "the rule stops at 1.047 for 900 observations; a few per cent below for a coarse weight",
+                1.08,
+                "the rule stops at 1.071 for 900 observations; noise can leave some per cent less",
             ),
         ),
         Figure(key="misfit_trivial", label="misfit over noise, best constant", cause=_OURS),
