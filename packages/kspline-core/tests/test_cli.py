@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kspline_core import fit
+from kspline_core import fit, fit_penalized, select
 from kspline_core._cli import main
 
 
@@ -65,6 +65,30 @@ def test_gaps_and_uneven_samples(tmp_path):
     assert content["coefficients"][1][1] == pytest.approx(1, rel=1e-14)  # slope per unit of time
 
 
+def test_as_many_pieces_as_a_penalty_allows(signal, tmp_path):
+    path, y = signal
+    out = tmp_path / "a.json"
+    assert main(["fit", str(path), "--column", "y", "--penalty", "4.5", "--out", str(out)]) == 0
+    want = fit_penalized(y, 4.5)
+    assert want.pieces > 1
+    assert json.loads(out.read_text())["breakpoints"] == want.breakpoints.tolist()
+
+
+def test_the_number_of_pieces_is_chosen(signal, tmp_path, capsys):
+    path, y = signal
+    picture, out = tmp_path / "a.png", tmp_path / "a.json"
+    words = ["choose", str(path), "--column", "y", "--criterion", "mbic", "--max-pieces", "9"]
+    assert main([*words, "--plot", str(picture), "--out", str(out)]) == 0
+    assert json.loads(out.read_text())["breakpoints"] == fit(y, 3).breakpoints.tolist()
+    assert picture.stat().st_size > 0
+    shown = capsys.readouterr().out
+    assert "mbic chooses 3 of at most 9 pieces" in shown
+    values = select(y, "mbic", max_pieces=9).values
+    assert all(f"{value:.6g}" in shown for value in values)
+    assert main([*words, "--degree", "1"]) == 2
+    assert "criterion='mbic' is derived for degree 0" in capsys.readouterr().err
+
+
 def test_json_and_npz_hold_the_same(signal, tmp_path):
     path, y = signal
     for name in ("fit.json", "fit.npz"):
@@ -88,6 +112,9 @@ def test_json_and_npz_hold_the_same(signal, tmp_path):
             "must end in one of .png, .svg",
         ),
         (["signal.csv", "--column", "y", "--pieces", "2", "--out", "none/a.csv"], "there is no folder none"),
+        (["signal.csv", "--column", "y"], "or what each breakpoint costs, --penalty P: one of the two"),
+        (["signal.csv", "--column", "y", "--pieces", "2", "--penalty", "9"], "say either how many pieces"),
+        (["signal.csv", "--column", "y", "--penalty", "0"], "`penalty` must be positive; got 0"),
     ],
 )
 def test_refusals_end_with_2_and_one_line(signal, monkeypatch, capsys, words, message):

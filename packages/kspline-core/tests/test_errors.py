@@ -43,7 +43,7 @@ from kspline_core import fit
         (
             {"method": "fast"},
             ValueError,
-            "`method` must be one of 'auto', 'dense', 'lagrangian', 'greedy'; got 'fast'",
+            "`method` must be one of 'auto', 'dense', 'functional', 'lagrangian', 'greedy'; got 'fast'",
         ),
         ({"weights": [1.0, -1.0, 1.0, 1.0]}, ValueError, r"must not be negative; weights\[1\] = -1"),
         (

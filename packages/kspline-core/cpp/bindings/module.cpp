@@ -4,6 +4,7 @@
 #include <nanobind/stl/vector.h>
 
 #include "arrays.hpp"
+#include "methods.hpp"
 #include "reporter.hpp"
 
 namespace kspline::python {
@@ -26,10 +27,6 @@ Signals signals(const double* y, Index count, const std::optional<Input>& weight
             x ? row_stride(*x) : 0,
             marks ? reinterpret_cast<const Mark*>(marks->data()) : nullptr,
             marks ? row_stride(*marks) : 0};
-}
-
-Method method_of(const std::string& name) {
-    return name == "lagrangian" ? Method::lagrangian : name == "greedy" ? Method::greedy : Method::dense;
 }
 
 nb::tuple fit(Input y, std::optional<Input> weights, Index pieces, int degree, Index min_size, unsigned threads,
@@ -84,6 +81,7 @@ nb::ndarray<nb::numpy, double> project(Input v, Array<const Index> breakpoints, 
 
 } // namespace
 
+void bind_path(nb::module_& m);
 void bind_regions(nb::module_& m);
 
 } // namespace kspline::python
@@ -101,5 +99,6 @@ NB_MODULE(_core, m) {
     m.def("project", &project, "v"_a.noconvert(), "breakpoints"_a.noconvert(), "weights"_a.noconvert().none(),
           "degree"_a, "transposed"_a, "threads"_a, "x"_a.noconvert().none() = nb::none());
     m.def("instruction_sets", &kspline::instruction_sets);
+    bind_path(m);
     bind_regions(m);
 }

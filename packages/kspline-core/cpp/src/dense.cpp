@@ -257,19 +257,21 @@ Index DenseSolver::last_breakpoint(Index pieces, Index end) {
 }
 
 template <int P>
-void DenseSolver::solve_degree(const Samples& samples, Index* breakpoints) {
-    breakpoints[0] = 0;
-    breakpoints[problem_.pieces] = samples.size();
-    if (problem_.pieces == 1) {
-        return;
+void DenseSolver::solve_degree(Index fewest, const Samples& samples, Index* breakpoints) {
+    if (problem_.pieces > 1) {
+        prepare<P>(samples);
+        first_level<P>();
     }
-    prepare<P>(samples);
-    first_level<P>();
     if (problem_.pieces > 2) {
         further_levels<P>();
     }
-    for (Index k = problem_.pieces; k > 1; --k) {
-        breakpoints[k - 1] = last_breakpoint<P>(k, breakpoints[k]);
+    for (Index pieces = fewest; pieces <= problem_.pieces; ++pieces) {
+        breakpoints[0] = 0;
+        breakpoints[pieces] = samples.size();
+        for (Index k = pieces; k > 1; --k) {
+            breakpoints[k - 1] = last_breakpoint<P>(k, breakpoints[k]);
+        }
+        breakpoints += pieces + 1;
     }
 }
 
@@ -278,12 +280,16 @@ double DenseSolver::steps(const Problem& problem) {
     return problem.pieces < 3 ? n : tile_steps / tile_size * n * n / 2 * static_cast<double>(problem.pieces - 2 + extension);
 }
 
-void DenseSolver::solve(const Samples& samples, Index* breakpoints) {
+void DenseSolver::solve(const Samples& samples, Index* breakpoints) { solve_from(problem_.pieces, samples, breakpoints); }
+
+void DenseSolver::solve_all(const Samples& samples, Index* breakpoints) { solve_from(1, samples, breakpoints); }
+
+void DenseSolver::solve_from(Index fewest, const Samples& samples, Index* breakpoints) {
     switch (problem_.degree) {
-    case 0: return solve_degree<1>(samples, breakpoints);
-    case 1: return solve_degree<2>(samples, breakpoints);
-    case 2: return solve_degree<3>(samples, breakpoints);
-    default: return solve_degree<4>(samples, breakpoints);
+    case 0: return solve_degree<1>(fewest, samples, breakpoints);
+    case 1: return solve_degree<2>(fewest, samples, breakpoints);
+    case 2: return solve_degree<3>(fewest, samples, breakpoints);
+    default: return solve_degree<4>(fewest, samples, breakpoints);
     }
 }
 

@@ -25,9 +25,14 @@ public:
     // Writes pieces + 1 breakpoints, as numbers of samples.
     void solve(const Samples& samples, Index* breakpoints);
 
+    // The same for 1, 2, ..., pieces pieces, one after the other.
+    void solve_all(const Samples& samples, Index* breakpoints);
+
 private:
+    // For `fewest`, fewest + 1, ..., pieces pieces: the levels are the same.
+    void solve_from(Index fewest, const Samples& samples, Index* breakpoints);
     template <int P>
-    void solve_degree(const Samples& samples, Index* breakpoints);
+    void solve_degree(Index fewest, const Samples& samples, Index* breakpoints);
     template <int P>
     void prepare(const Samples& samples);
     template <int P>

@@ -2,6 +2,7 @@
 #include <type_traits>
 
 #include "dense.hpp"
+#include "functional.hpp"
 #include "greedy.hpp"
 #include "lagrangian.hpp"
 #include "projection.hpp"
@@ -44,6 +45,7 @@ void fit_with(const Problem& problem, const Signals& signals, unsigned threads, 
 
 void fit(const Problem& problem, const Signals& signals, unsigned threads, Monitor& monitor, const Fit& out) {
     switch (problem.method) {
+    case Method::functional: return fit_with<FunctionalSolver>(problem, signals, threads, monitor, out);
     case Method::lagrangian: return fit_with<LagrangianSolver>(problem, signals, threads, monitor, out);
     case Method::greedy: return fit_with<GreedySolver>(problem, signals, threads, monitor, out);
     default: return fit_with<DenseSolver>(problem, signals, threads, monitor, out);

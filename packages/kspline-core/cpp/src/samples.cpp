@@ -32,6 +32,7 @@ void fill(double* y, const double* weights, Index size) {
 void Samples::assign(const Signal& signal) {
     const Index n = signal.length;
     channels = signal.channels;
+    cost_exponent = 0;
     x.clear();
     weights.clear();
     places_.clear();
@@ -55,6 +56,7 @@ void Samples::assign(const Signal& signal) {
         }
         const int shift =
             signal.weights ? -exponent(*std::max_element(signal.weights, signal.weights + channels * n)) : 0;
+        cost_exponent += shift;
         y.clear();
         for (Index c = 0; c < channels; ++c) {
             for (const Index i : places_) {
@@ -72,6 +74,7 @@ void Samples::assign(const Signal& signal) {
     }
     if (half_range > 0) {
         const int shift = -exponent(half_range);
+        cost_exponent += 2 * shift;
         for (double& value : y) {
             value = std::scalbn(value, shift);
         }

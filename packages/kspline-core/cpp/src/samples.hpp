@@ -14,6 +14,7 @@ struct Samples {
     std::vector<double> x;       // (size,); empty: equally spaced, weight one
     std::vector<double> weights; // (channels, size); empty with x
     Index channels = 1;
+    int cost_exponent = 0; // costs of these samples are 2^exponent times those of the signal
     // lowest[t]: the greatest breakpoint below t that is demanded, so that no segment that ends at t starts before it;
     // empty: none is demanded
     std::vector<Index> lowest;

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 MAX_DEGREE = 3
-METHODS = ("auto", "dense", "lagrangian", "greedy")
+METHODS = ("auto", "dense", "functional", "lagrangian", "greedy")
 CLOSEST = 1e-40  # spacing over range of abscissae: its sixth power still is a number
 
 

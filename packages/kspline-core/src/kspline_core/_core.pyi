@@ -33,6 +33,33 @@ def project(
     threads: int,
     x: NDArray[float64] | None = None,  # (1 or signals, n)
 ) -> NDArray[float64]: ...
+def fit_path(
+    y: NDArray[float64],  # (n,), as are `weights` and `x`
+    weights: NDArray[float64] | None,
+    x: NDArray[float64] | None,
+    max_pieces: int,
+    degree: int,
+    min_size: int,
+    method: str,
+    progress: Callable[[float], object] | None = None,
+) -> tuple[NDArray[int64], NDArray[float64]]: ...
+def fit_penalized(
+    y: NDArray[float64],
+    weights: NDArray[float64] | None,
+    x: NDArray[float64] | None,
+    penalty: float,
+    degree: int,
+    min_size: int,
+    method: str,
+    progress: Callable[[float], object] | None = None,
+) -> NDArray[int64]: ...
+def fit_given(
+    y: NDArray[float64],
+    weights: NDArray[float64] | None,
+    x: NDArray[float64] | None,
+    breakpoints: NDArray[int64],
+    degree: int,
+) -> tuple[NDArray[float64], NDArray[float64], NDArray[float64]]: ...
 def instruction_sets() -> list[str]: ...
 def label_regions(
     image: NDArray[float32] | NDArray[float64],

@@ -30,7 +30,7 @@ def fit(
     min_size: int | None = None,
     fixed: Integer[np.ndarray, " positions"] | Bool[np.ndarray, "*#batch n"] | ArrayLike | None = None,
     forbidden: Integer[np.ndarray, " positions"] | Bool[np.ndarray, "*#batch n"] | ArrayLike | None = None,
-    method: Literal["auto", "dense", "lagrangian", "greedy"] = "auto",
+    method: Literal["auto", "dense", "functional", "lagrangian", "greedy"] = "auto",
     threads: int | None = None,
     progress: Callable[[float], object] | None = None,
 ) -> KSpline:
@@ -66,12 +66,14 @@ def fit(
             or a boolean mask of shape (n,) or (batch..., n), True at b for a piece that starts at b.
         forbidden: breakpoints that must not be there, in the same form.
         method: `"dense"`: dynamic programming over all segments in O(n^2 pieces) time and O(n pieces)
-            memory for each signal being fitted, exact. `"lagrangian"`, also exact: breakpoints that no best
+            memory for each signal being fitted, exact. `"functional"`, exact: functional pruning (Rigaill,
+            2015), for degree 0 and `min_size` 1, in O(n pieces log n) time for most signals and at worst
+            O(n^2 pieces), and O(n) memory. `"lagrangian"`, exact: breakpoints that no best
             partition can have are ruled out by Lagrangian bounds, and dynamic programming decides among the
             rest; O(n) memory and about O(n) time where good breakpoints stand out, O(n pieces) memory and
             at worst O(n^2 pieces) time where all are alike. `"greedy"`: merging of neighbours to some 12
             `pieces` intervals (Acharya et al., 2016), the best partition along their ends, refined;
-            near-linear time, O(n) memory, not exact, but with a `certificate`. These two take one channel,
+            near-linear time, O(n) memory, not exact, but with a `certificate`. These three take one channel,
             and neither `fixed` nor `forbidden`. `"auto"`: the faster of the exact methods. Where several
             partitions are equally good to rounding, `"lagrangian"` may return another than the leftmost.
         threads: at most this many threads; None: as many as the process may use cores. The result does
@@ -88,8 +90,8 @@ def fit(
         TypeError: `y`, `x` or `weights` is not real, a count or a position is not an integer, or `progress`
             is not callable.
         ValueError: `y` has no samples or is not finite, `x` does not increase, `weights` has another shape
-            or a negative value, a number is out of its range, or the pieces do not fit into the samples or
-            contradict `fixed` and `forbidden`.
+            or a negative value, a number is out of its range, `method` cannot do what is asked, or the
+            pieces do not fit into the samples or contradict `fixed` and `forbidden`.
 
     Example:
         >>> import numpy as np
@@ -130,7 +132,14 @@ def fit(
     marks = _constraints.marks(fixed, forbidden, batch, n)
     if marks is not None:
         _constraints.check_room(marks, w_rows, rows, settings.pieces, settings.min_size)
-    solver = choose(settings.method, n, settings.degree, channels=channels, marked=marks is not None)
+    solver = choose(
+        settings.method,
+        n,
+        settings.degree,
+        min_size=settings.min_size,
+        channels=channels,
+        marked=marks is not None,
+    )
     breakpoints, coefficients, values, cost, lower = core.fit(
         np.ascontiguousarray(signal, dtype=np.float64).reshape(rows),
         w_rows,
@@ -139,7 +148,7 @@ def fit(
         settings.min_size,
         thread_count(settings.threads),
         progress=progress,
-        x=None if places is None else places.reshape(-1, n),
+        x=None if places is None or settings.degree == 0 else places.reshape(-1, n),
         marks=marks,
         method=solver,
     )

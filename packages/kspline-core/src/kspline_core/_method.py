@@ -5,17 +5,55 @@ from __future__ import annotations
 # Up to so many samples the dense programme is the faster one, by degree: where the two take about the same
 # processor time on noise in 20 pieces, the hardest kind of signal (4096 to 16384 samples measured).
 DENSE_UP_TO = (4096, 4096, 16384, 32768)
+FUNCTIONAL_UP_TO = 2**31 - 1
 
 
-def choose(method: str, n: int, degree: int, *, channels: bool, marked: bool) -> str:
-    """Returns the name of the solver that `method` stands for."""
-    if method in ("lagrangian", "greedy"):
+def choose(method: str, n: int, degree: int, *, min_size: int, channels: bool, marked: bool) -> str:
+    """Returns the name of the solver that `method` stands for in `fit`."""
+    if method == "auto":
+        if n <= DENSE_UP_TO[degree] or channels or marked:
+            return "dense"
+        return "functional" if _functional_applies(n, degree, min_size) else "lagrangian"
+    if method != "dense":
         if channels:
             raise ValueError(f"method={method!r} fits signals of one channel. Use method='dense'.")
         if marked:
             raise ValueError(
                 f"method={method!r} knows neither `fixed` nor `forbidden` breakpoints. Use method='dense'."
             )
+    if method == "functional":
+        _refuse_functional(n, degree, min_size)
+    return method
+
+
+def choose_path(method: str, n: int, degree: int, *, min_size: int, dense_up_to: int) -> str:
+    """The same for what takes one signal of one channel: paths and penalised fits."""
+    if method in ("lagrangian", "greedy"):
+        raise ValueError(
+            f"method={method!r} is for a given number of pieces: `fit` has it. Use 'dense' or 'functional'."
+        )
+    if method == "functional":
+        _refuse_functional(n, degree, min_size)
     if method != "auto":
         return method
-    return "dense" if n <= DENSE_UP_TO[degree] or channels or marked else "lagrangian"
+    return "functional" if n > dense_up_to and _functional_applies(n, degree, min_size) else "dense"
+
+
+def _functional_applies(n: int, degree: int, min_size: int) -> bool:
+    return degree == 0 and min_size == 1 and n <= FUNCTIONAL_UP_TO
+
+
+def _refuse_functional(n: int, degree: int, min_size: int) -> None:
+    if degree > 0:
+        raise ValueError(
+            f"method='functional' works for degree 0 only; got degree {degree}. Use method='dense'."
+        )
+    if min_size > 1:
+        raise ValueError(
+            "method='functional' rests on pieces of any length, and `min_size` forbids some; "
+            f"got min_size {min_size}. Use method='dense'."
+        )
+    if n > FUNCTIONAL_UP_TO:
+        raise ValueError(
+            f"method='functional' counts samples in 32 bits; got {n} samples. Use method='lagrangian'."
+        )

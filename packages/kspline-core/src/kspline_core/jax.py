@@ -32,7 +32,7 @@ def kspline(
     *,
     weights: Real[Array, "*#batch n"] | ArrayLike | None = None,
     min_size: int | None = None,
-    method: Literal["auto", "dense", "lagrangian", "greedy"] = "auto",
+    method: Literal["auto", "dense", "functional", "lagrangian", "greedy"] = "auto",
     threads: int | None = None,
 ) -> Float[Array, "*batch n"]:
     r"""The values of the best `pieces`-spline of `y`, with the weak Jacobian as derivative.

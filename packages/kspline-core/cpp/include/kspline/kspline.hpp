@@ -20,6 +20,7 @@ inline constexpr int max_degree = 3;
 
 enum class Method {
     dense,      // any problem
+    functional, // degree 0, one channel, no marks, least size 1, fewer than 2^31 samples
     lagrangian, // one channel, no marks
     greedy,     // one channel, no marks; not the best partition, but a good one
 };

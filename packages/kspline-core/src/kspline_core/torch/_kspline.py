@@ -24,7 +24,7 @@ def kspline(
     *,
     weights: Real[Tensor, "*#batch n"] | None = None,
     min_size: int | None = None,
-    method: Literal["auto", "dense", "lagrangian", "greedy"] = "auto",
+    method: Literal["auto", "dense", "functional", "lagrangian", "greedy"] = "auto",
     threads: int | None = None,
     backend: Backend = "auto",
 ) -> Float[Tensor, "*batch n"]:
