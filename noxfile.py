@@ -111,22 +111,27 @@ def docs(session: nox.Session) -> None:
     """The documentation without a warning, and every example in it and in the docstrings executed."""
     in_workspace(session, "sphinx-build", "-q", "-W", "--keep-going", "-E", "docs", "docs/_build/html")
     sources = [f"packages/{package}/src" for package in PACKAGES]
-    in_workspace(session, "pytest", "-q", "--doctest-modules", "docs", *sources, *session.posargs)
+    in_workspace(
+        session,
+        "pytest",
+        "-q",
+        "--doctest-modules",
+        "--doctest-glob=tutorial.rst",
+        "docs",
+        *sources,
+        *session.posargs,
+    )
 
 
 @nox.session(venv_backend="none", default=False)
 @nox.parametrize("package", PACKAGES, ids=PACKAGES)
 def bench(session: nox.Session, package: str) -> None:
-    """One package's benchmarks, each beside its peer."""
-    in_workspace(
-        session,
-        "pytest",
-        f"packages/{package}/benchmarks",
-        "--benchmark-only",
-        "--benchmark-group-by=group",
-        "--benchmark-columns=min,median,rounds",
-        *session.posargs,
-    )
+    """One package's benchmarks, each beside its peer, and their results as tables."""
+    results = str(Path(session.create_tmp()) / "results.json")
+    folder = f"packages/{package}/benchmarks"
+    options = ["--benchmark-only", "--benchmark-columns=min,median,rounds", f"--benchmark-json={results}"]
+    in_workspace(session, "pytest", "-q", folder, *options, *session.posargs)
+    in_workspace(session, "python", "docs/benchmark_table.py", results)
 
 
 @nox.session(venv_backend="none", default=False)

@@ -13,6 +13,7 @@ extensions = [
     "sphinx.ext.mathjax",
     "sphinx.ext.viewcode",
     "myst_parser",
+    "matplotlib.sphinxext.plot_directive",
     "sphinx_copybutton",
 ]
 exclude_patterns = ["_build"]
@@ -29,6 +30,12 @@ napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 napoleon_attr_annotations = False  # the signature has them; a shape such as "*batch" is no emphasis
+
+plot_html_show_formats = False
+plot_html_show_source_link = False
+plot_formats = [("svg", 100)]
+plot_rcparams = {"figure.figsize": (6.4, 3.2), "figure.constrained_layout.use": True}
+plot_apply_rcparams = True
 
 html_theme = "furo"
 html_title = "Piecewise"

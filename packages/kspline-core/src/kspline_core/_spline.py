@@ -45,7 +45,7 @@ class KSpline:
     Attributes:
         breakpoints: $b$, shape (..., pieces + 1), from 0 to n, increasing.
         coefficients: $c$, shape (..., pieces, degree + 1), or (..., channels, pieces, degree + 1), lowest
-            power first, in units of `values` per unit of `x`^m.
+            power first, in units of `values` per unit of x to the power m.
         values: the spline at the samples, shape (..., n) or (..., channels, n).
         cost: the (weighted) sum of squared residuals over all channels, shape (...).
         degree: of the polynomials.
