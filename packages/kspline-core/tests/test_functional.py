@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kspline_core import fit
-from kspline_core._method import DENSE_UP_TO, choose
+from kspline_core._method import DENSE_OVER_FUNCTIONAL_UP_TO, DENSE_UP_TO, choose
 from kspline_core._native import core
 
 EPS = np.finfo(float).eps
@@ -58,6 +58,15 @@ def test_equals_dense_where_breakpoints_are_ruled_out_first(rng, kind, weighted)
     w = rng.uniform(0.5, 2, 2000) * (rng.random(2000) < 0.9) if weighted else None
     for pieces in (8, 25):
         check_against_dense(y, pieces, w)
+
+
+@pytest.mark.parametrize("kind", ["noise", "walk", "tails"])
+def test_where_penalties_are_tuned_on_steps(rng, kind):
+    """From 16384 samples on by steps of 8, from 131072 on by steps of 64 first."""
+    short, long = make_signal(kind, 17_000, rng), make_signal(kind, 135_000, rng)
+    check_against_dense(short, 8)
+    found = fit(long, 8, method="functional")
+    np.testing.assert_array_equal(found.breakpoints, fit(long, 8, method="lagrangian").breakpoints)
 
 
 @pytest.mark.parametrize("offset", [1e9, -1e12, 1e12])
@@ -146,7 +155,9 @@ def test_what_it_refuses_auto_gives_to_another_method(rng, options, message):
         marked="fixed" in options or "forbidden" in options,
     )
     assert found != "functional"
-    assert choose("auto", n, 0, min_size=1, channels=False, marked=False) == "functional"
+    plain = {"min_size": 1, "channels": False, "marked": False}
+    assert choose("auto", DENSE_OVER_FUNCTIONAL_UP_TO, 0, **plain) == "dense"
+    assert choose("auto", DENSE_OVER_FUNCTIONAL_UP_TO + 1, 0, **plain) == "functional"
 
 
 def test_abscissae_do_not_matter_for_constants(rng):

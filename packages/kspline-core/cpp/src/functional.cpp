@@ -37,6 +37,15 @@ void grow(Envelope& arcs, std::vector<double>& memory) {
 
 } // namespace
 
+Ends traced(const std::vector<int>& from, Index stop) {
+    Ends ends;
+    for (int t = static_cast<int>(stop); t > 0; t = from[at(t)]) {
+        ends.push_back(t);
+    }
+    std::reverse(ends.begin(), ends.end());
+    return ends;
+}
+
 double FunctionalSolver::steps(const Problem& problem) {
     return steps_per_run * static_cast<double>(problem.length) * static_cast<double>(std::max<Index>(problem.pieces - 2, 1));
 }
@@ -234,12 +243,7 @@ void FunctionalSolver::solve_all(const Samples& samples, Index* breakpoints) {
 Ends FunctionalSolver::solve_penalized(const Samples& samples, double penalty) {
     const Runs runs(samples);
     penalized(runs, penalty, false, best_, &from_);
-    Ends ends;
-    for (int t = static_cast<int>(runs.size()); t > 0; t = from_[at(t)]) {
-        ends.push_back(t);
-    }
-    std::reverse(ends.begin(), ends.end());
-    return ends;
+    return traced(from_, runs.size());
 }
 
 } // namespace kspline

@@ -57,6 +57,9 @@ private:
     std::vector<int> from_;
 };
 
+// The ends of the pieces that lead to `stop`, where from[t] is the start of the piece that ends at t.
+Ends traced(const std::vector<int>& from, Index stop);
+
 // Merges runs that no best partition into `pieces` pieces can part; the costs of all that is left stay what they were.
 Runs narrow(const Runs& runs, Index pieces, FunctionalSolver& solver);
 
