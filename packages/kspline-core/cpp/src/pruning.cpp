@@ -79,8 +79,24 @@ struct Offer {
     double start, cost, bar, sample;
 };
 
-// Appends to `out` what is left of the arcs i, ..., stop - 1, and the offer between them.
-inline void cut(const Envelope& arcs, Index i, Index stop, const Offer& offer, Envelope& out) {
+// Where an arc lies above the bar. Which ends do is known before the root is: no branch waits for it.
+struct Above {
+    bool all, left, right;
+    double centre, room;
+
+    Above(const Envelope& arcs, Index i, double bar) {
+        const double weight = arcs.weight[i];
+        room = bar - arcs.cost[i];
+        centre = arcs.origin[i] + arcs.mean[i];
+        const double to_low = arcs.low[i] - centre, to_high = arcs.high[i] - centre;
+        left = weight * to_low * to_low > room;
+        right = weight * to_high * to_high > room;
+        all = !(room > 0) || (left && to_low >= 0) || (right && to_high <= 0);
+    }
+};
+
+// Appends to `out` what is left of the arcs, and the offer between them.
+inline void cut(const Envelope& arcs, const Offer& offer, Envelope& out) {
     const auto replace = [&](double low, double high) {
         if (out.end > 0 && out.start[out.end - 1] == offer.start) {
             out.high[out.end - 1] = high;
@@ -88,38 +104,24 @@ inline void cut(const Envelope& arcs, Index i, Index stop, const Offer& offer, E
             open_arc(out, out.end++, low, high, offer.sample, offer.cost, offer.start);
         }
     };
-    for (; i < stop; ++i) {
-        if (arcs.top[i] <= offer.bar) {
-            copy_arc(arcs, i, out, out.end++);
-            continue;
-        }
-        // which ends lie above the bar is known before the root is: no branch waits for it
-        const double room = offer.bar - arcs.cost[i], weight = arcs.weight[i];
-        const double centre = arcs.origin[i] + arcs.mean[i];
-        const double left = arcs.low[i] - centre, right = arcs.high[i] - centre;
-        const bool left_above = weight * left * left > room, right_above = weight * right * right > room;
-        if (!(room > 0) || (left_above && left >= 0) || (right_above && right <= 0)) {
+    for (Index i = arcs.begin; i < arcs.end; ++i) {
+        const Above above(arcs, i, offer.bar);
+        if (above.all) {
             replace(arcs.low[i], arcs.high[i]);
             continue;
         }
-        const double reach = __builtin_sqrt(room / weight);
-        const double low = left_above ? centre - reach : arcs.low[i];
-        const double high = right_above ? centre + reach : arcs.high[i];
-        if (left_above) {
+        const double reach = __builtin_sqrt(above.room / arcs.weight[i]);
+        const double low = above.left ? above.centre - reach : arcs.low[i];
+        const double high = above.right ? above.centre + reach : arcs.high[i];
+        if (above.left) {
             replace(arcs.low[i], low);
         }
         copy_arc(arcs, i, out, out.end);
         out.low[out.end] = low;
         out.high[out.end++] = high;
-        if (right_above) {
+        if (above.right) {
             replace(high, arcs.high[i]);
         }
-    }
-}
-
-inline void append(const Envelope& from, Envelope& to) {
-    for (Index i = 0; i < from.end; ++i) {
-        copy_arc(from, i, to, to.end++);
     }
 }
 
@@ -139,13 +141,64 @@ inline bool all_below(const double* values, Index size, double bar) {
     return greatest <= bar;
 }
 
-// Most steps change a few arcs at both ends only: there the youngest starts stand, and the arcs between stay in place.
-// Returns which arcs those are.
-struct Untouched {
+// The usual case, in place: the arcs begin, ..., stop - 1 lie above the bar, but for the right part of the last one.
+// Returns false, and has changed nothing, where it is another.
+inline bool cut_left(Envelope& arcs, Index stop, const Offer& offer) {
+    if (stop == arcs.begin) {
+        return true;
+    }
+    const double low = arcs.low[arcs.begin];
+    double high = arcs.high[stop - 1];
+    Index first = stop;
+    for (Index i = arcs.begin; i < stop; ++i) {
+        const Above above(arcs, i, offer.bar);
+        if (above.all) {
+            continue;
+        }
+        if (above.right || i + 1 < stop) {
+            return false;
+        }
+        high = above.centre - __builtin_sqrt(above.room / arcs.weight[i]);
+        arcs.low[i] = high;
+        first = i;
+    }
+    arcs.begin = first - 1;
+    open_arc(arcs, arcs.begin, low, high, offer.sample, offer.cost, offer.start);
+    return true;
+}
+
+// Its mirror image.
+inline bool cut_right(Envelope& arcs, Index begin, const Offer& offer) {
+    if (begin == arcs.end) {
+        return true;
+    }
+    const double high = arcs.high[arcs.end - 1];
+    double low = arcs.low[begin];
+    Index last = begin - 1;
+    for (Index i = arcs.end - 1; i >= begin; --i) {
+        const Above above(arcs, i, offer.bar);
+        if (above.all) {
+            continue;
+        }
+        if (above.left || i > begin) {
+            return false;
+        }
+        low = above.centre + __builtin_sqrt(above.room / arcs.weight[i]);
+        arcs.high[i] = low;
+        last = i;
+    }
+    arcs.end = last + 2;
+    open_arc(arcs, last + 1, low, high, offer.sample, offer.cost, offer.start);
+    return true;
+}
+
+// The arcs that `make` has left as they were, or has only cut: the others are new.
+struct Old {
     Index begin, end;
 };
 
-inline Untouched make(Envelope& arcs, Envelope& scratch, const Offer& offer) {
+// Most steps change a few arcs at both ends only: there the youngest starts stand, and the arcs between stay in place.
+inline Old make(Envelope& arcs, Envelope& scratch, const Offer& offer) {
     Index i = arcs.begin, j = arcs.end;
     while (i < j && arcs.top[i] > offer.bar) {
         ++i;
@@ -153,25 +206,17 @@ inline Untouched make(Envelope& arcs, Envelope& scratch, const Offer& offer) {
     while (i < j && arcs.top[j - 1] > offer.bar) {
         --j;
     }
-    if (!all_below(arcs.top + i, j - i, offer.bar)) {
-        // all of them, through `scratch`
-        scratch.end = 0;
-        cut(arcs, arcs.begin, arcs.end, offer, scratch);
-        arcs.begin = arcs.end = (arcs.capacity - scratch.end) / 2;
-        append(scratch, arcs);
-        return {arcs.begin, arcs.begin};
+    if (all_below(arcs.top + i, j - i, offer.bar) && cut_left(arcs, i, offer) && cut_right(arcs, j, offer)) {
+        return {i > arcs.begin + 1 ? i - 1 : i, j < arcs.end - 1 ? j + 1 : j};
     }
+    // all of them, through `scratch`; what one end has already been given stays
     scratch.end = 0;
-    cut(arcs, arcs.begin, i, offer, scratch);
-    arcs.begin = i - scratch.end;
+    cut(arcs, offer, scratch);
+    arcs.begin = arcs.end = (arcs.capacity - scratch.end) / 2;
     for (Index k = 0; k < scratch.end; ++k) {
-        copy_arc(scratch, k, arcs, arcs.begin + k);
+        copy_arc(scratch, k, arcs, arcs.end++);
     }
-    scratch.end = 0;
-    cut(arcs, j, arcs.end, offer, scratch);
-    arcs.end = j;
-    append(scratch, arcs);
-    return {i, j};
+    return {arcs.begin, arcs.begin};
 }
 
 inline void extend_one(Envelope& arcs, Index i, double sample, double weight) {
@@ -186,15 +231,10 @@ inline void extend_one(Envelope& arcs, Index i, double sample, double weight) {
     arcs.top[i] = cost + total * greater(left * left, right * right);
 }
 
-inline Index round_up(Index i) { return (i + lanes - 1) / lanes * lanes; }
-
-// Adds one run to the open piece; returns the least cost. Only arcs that this step has not touched are taken as vectors:
-// a vector load of what has just been stored in parts must wait.
-inline double extend(Envelope& arcs, const Untouched& untouched, double sample, double weight) {
-    Index from = round_up(untouched.begin), to = untouched.end / lanes * lanes;
-    if (to < from) {
-        from = to = arcs.begin;
-    }
+// Adds one run to the open piece; returns the least cost. New arcs are not taken as vectors: a vector load of what has
+// just been stored in parts must wait. The cut ones wait for one end alone, which `best` does not hang on.
+inline double extend(Envelope& arcs, const Old& old, double sample, double weight) {
+    const Index from = old.begin, to = from + (old.end - from) / lanes * lanes;
     double best = infinity;
     for (Index i = arcs.begin; i < from; ++i) {
         extend_one(arcs, i, sample, weight);
@@ -208,12 +248,12 @@ inline double extend(Envelope& arcs, const Untouched& untouched, double sample, 
         const Vector y = broadcast(sample), w = broadcast(weight);
         Vector minima = broadcast(best);
         for (Index i = from; i < to; i += lanes) {
-            const Vector old = load(arcs.weight + i), origin = load(arcs.origin + i);
+            const Vector before = load(arcs.weight + i), origin = load(arcs.origin + i);
             Vector mean = load(arcs.mean + i), cost = load(arcs.cost + i);
-            const Vector total = old + w;
+            const Vector total = before + w;
             const Vector error = (y - origin) - mean;
             const Vector gain = w / total;
-            cost = cost + error * error * (old * gain);
+            cost = cost + error * error * (before * gain);
             mean = mean + error * gain;
             store(arcs.weight + i, total);
             store(arcs.mean + i, mean);
@@ -229,8 +269,13 @@ inline double extend(Envelope& arcs, const Untouched& untouched, double sample, 
 }
 
 inline double leftmost(const Envelope& arcs, double bar) {
-    double start = infinity;
-    for (Index i = arcs.begin; i < arcs.end; ++i) {
+    Vector starts = broadcast(infinity);
+    Index i = arcs.begin;
+    for (; i + lanes <= arcs.end; i += lanes) {
+        starts = minimum(load(arcs.cost + i) <= broadcast(bar) ? load(arcs.start + i) : broadcast(infinity), starts);
+    }
+    double start = least(starts);
+    for (; i < arcs.end; ++i) {
         const double here = arcs.cost[i] <= bar ? arcs.start[i] : infinity;
         start = lesser(here, start);
     }
@@ -245,10 +290,10 @@ const PruningPass KSPLINE_PRUNING = [](Pruning& p) {
         const double sample = p.sample[p.t * p.stride], weight = p.weight ? p.weight[p.t * p.stride] : 1.0;
         const auto start = static_cast<double>(p.t);
         const double cost = p.before ? p.before[p.t] : p.last;
-        Untouched untouched;
+        Old old;
         if (p.arcs.begin == p.arcs.end) {
             p.arcs.begin = p.arcs.end = p.arcs.capacity / 2;
-            untouched = {p.arcs.begin, p.arcs.begin};
+            old = {p.arcs.begin, p.arcs.begin};
             open_arc(p.arcs, p.arcs.end++, p.low, p.high, sample, cost, start);
         } else {
             const Index size = p.arcs.end - p.arcs.begin;
@@ -258,9 +303,9 @@ const PruningPass KSPLINE_PRUNING = [](Pruning& p) {
             if (p.arcs.begin < size + 1 || p.arcs.end + size + 1 > p.arcs.capacity) {
                 centre(p.arcs, p.scratch);
             }
-            untouched = make(p.arcs, p.scratch, {start, cost, cost + cost * p.relative + p.floor, sample});
+            old = make(p.arcs, p.scratch, {start, cost, cost + cost * p.relative + p.floor, sample});
         }
-        const double value = extend(p.arcs, untouched, sample, weight);
+        const double value = extend(p.arcs, old, sample, weight);
         p.best[p.t + 1] = value;
         p.last = value + p.penalty;
         if (p.from) {
