@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from kspline_core import _check, _signal
-from kspline_core._method import DENSE_UP_TO, choose_path
+from kspline_core._method import DENSE_OVER_FUNCTIONAL_UP_TO, choose_path
 from kspline_core._native import core
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def fit_path(
             signal.y.size,
             settings.degree,
             min_size=settings.min_size,
-            dense_up_to=DENSE_UP_TO[0],
+            dense_up_to=DENSE_OVER_FUNCTIONAL_UP_TO,
         ),
         progress=progress,
     )
