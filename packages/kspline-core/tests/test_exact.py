@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import cache
 from itertools import combinations, pairwise
 
 import numpy as np
@@ -102,18 +103,24 @@ def test_every_number_of_pieces(rng, n, degree):
 
 
 def exact_segment_cost(y, degree):
-    """Sum of squared residuals in rational arithmetic: Gram-Schmidt on the powers of the index."""
-    residual = [Fraction(int(v)) for v in y]
-    basis: list[list[Fraction]] = []
-    for power in range(min(degree + 1, len(y))):
-        p = [Fraction(j) ** power for j in range(len(y))]
-        for q in basis:
-            c = sum(a * b for a, b in zip(p, q, strict=True)) / sum(a * a for a in q)
+    """Sum of squared residuals in rational arithmetic."""
+    total = Fraction(sum(int(v) ** 2 for v in y))
+    for p, square in orthogonal_powers(len(y), degree):
+        total -= sum(int(a) * b for a, b in zip(y, p, strict=True)) ** 2 / square
+    return total
+
+
+@cache
+def orthogonal_powers(n, degree):
+    """Gram-Schmidt on the powers of the index: the polynomials and their squared lengths."""
+    basis = []
+    for power in range(min(degree + 1, n)):
+        p = [Fraction(j) ** power for j in range(n)]
+        for q, square in basis:
+            c = sum(a * b for a, b in zip(p, q, strict=True)) / square
             p = [a - c * b for a, b in zip(p, q, strict=True)]
-        basis.append(p)
-        c = sum(a * b for a, b in zip(residual, p, strict=True)) / sum(a * a for a in p)
-        residual = [a - c * b for a, b in zip(residual, p, strict=True)]
-    return sum(a * a for a in residual)
+        basis.append((p, sum(a * a for a in p)))
+    return basis
 
 
 @settings(max_examples=150, deadline=None)
