@@ -11,6 +11,8 @@ class Frontier {
 public:
     void add(Index pieces, double cost) { points_.push_back({pieces, cost}); }
 
+    void add(const Frontier& other) { points_.insert(points_.end(), other.points_.begin(), other.points_.end()); }
+
     // Cost that a further piece saves at `pieces` along the hull: the multiplier under which that many are best. Half
     // way between the slopes on both sides where the hull has a corner there.
     double slope(Index pieces) const;

@@ -5,11 +5,13 @@
 #include <limits>
 
 #include "lazy.hpp"
+#include "penalty_search.hpp"
 
 namespace kspline {
 namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
+constexpr int trials = 8; // of penalties for the bound
 
 // Pieces of equal size: a partition that always exists.
 Cuts equal_pieces(Index pieces, Index n) {
@@ -117,12 +119,13 @@ Approximation approximate(const Elements<P>& samples, const Tree<P>& tree, const
 namespace {
 
 // A lower bound of the cost of `pieces` pieces: the Lagrangian dual max over penalties of F - penalty pieces, where
-// pieces may be cut anywhere, but samples in a step that is cut cost nothing. Rounding of the sums is subtracted.
+// pieces may be cut anywhere, but samples in a step that is cut cost nothing: less than one in 100 of them, or none.
+// Rounding of the sums is subtracted. `upper` is what some partition costs, `slope` what a piece more saves.
 template <int P>
-double lower_bound(const Elements<P>& samples, const Tree<P>& tree, const Engine<P>& engine, Index pieces,
-                   double penalty) {
+double lower_bound(const Elements<P>& samples, const Tree<P>& tree, const Engine<P>& engine, Index pieces, double slope,
+                   double upper) {
     Index step = 1;
-    while (step * 16384 <= samples.size()) {
+    while (step * std::max<Index>(8192, 128 * pieces) <= samples.size()) {
         step *= 2;
     }
     const Elements<P> steps = step > 1 ? joined(samples, tree, every(step, samples.size())) : samples;
@@ -130,35 +133,25 @@ double lower_bound(const Elements<P>& samples, const Tree<P>& tree, const Engine
     Lazy<P> lazy(steps, step_tree, engine);
     std::vector<double> F;
     std::vector<Index> back;
-    struct Side {
-        double pieces = -1, cost = 0;
-    } fewer, more;
     double bound = 0;
-    const auto wanted = static_cast<double>(pieces);
-    for (int trial = 0; trial < 6 && penalty > 0; ++trial) {
+    // a cut saves what the step costs, too
+    PenaltySearch search(pieces, slope + (step > 1 ? upper / static_cast<double>(steps.size()) : 0.0));
+    for (int trial = 0; trial < trials && search.penalty() > 0 && !search.settled(); ++trial) {
         if (step > 1) {
-            lazy.cut_inside(penalty, F, back);
+            lazy.cut_inside(search.penalty(), F, back);
         } else {
-            lazy.penalised(penalty, F, back);
+            lazy.penalised(search.penalty(), F, back);
         }
-        double count = 0;
+        Index count = 0;
         for (Index t = steps.size(); t > 0; t = back[static_cast<std::size_t>(t)]) {
             ++count;
         }
-        bound = std::max(bound, F.back() - penalty * wanted - rounding_margin * (F.back() + penalty * wanted));
-        if (count == wanted) {
+        const double priced = search.penalty() * static_cast<double>(pieces);
+        bound = std::max(bound, F.back() - priced - rounding_margin * (F.back() + priced));
+        if (8 * std::abs(count - pieces) <= pieces) { // near the top of a concave function
             break;
         }
-        (count < wanted ? fewer : more) = Side{count, F.back() - penalty * count};
-        const double last = penalty;
-        if (fewer.pieces >= 0 && more.pieces >= 0) {
-            penalty = (fewer.cost - more.cost) / (more.pieces - fewer.pieces);
-        } else {
-            penalty *= count < wanted ? 0.7 : 1.4;
-        }
-        if (std::abs(penalty - last) <= 1e-3 * last) {
-            break;
-        }
+        search.record(count);
     }
     return bound;
 }
@@ -175,7 +168,8 @@ double GreedySolver::solve_degree(const Samples& samples, Index* breakpoints) {
     if (problem_.pieces == 1) {
         return 1;
     }
-    const double bound = lower_bound(elements, tree, engine, problem_.pieces, found.frontier.slope(problem_.pieces));
+    const double slope = found.frontier.slope(problem_.pieces);
+    const double bound = lower_bound(elements, tree, engine, problem_.pieces, slope, found.cost);
     return found.cost > 0 ? std::min(1.0, bound / found.cost) : 1;
 }
 

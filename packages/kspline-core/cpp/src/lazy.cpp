@@ -19,22 +19,138 @@ Lazy<P>::Lazy(const Elements<P>& elements, const Tree<P>& tree, const Engine<P>&
     y_.resize(y_.size() + block_size);
 }
 
-// Evaluates those groups of a closed block that may hold a better start, no later than `last_start`; returns the new
-// bound of the block.
 template <int P>
-double Lazy<P>::look(Block& block, Index open_block, Index last_start, Best& best) {
-    tree_.extend(block.tail, block.reached, open_block);
-    block.reached = open_block;
+void Lazy<P>::start_block(Index first) {
+    open_ = Block{};
+    open_.first = first;
+    if (!spare_.empty()) {
+        open_.slot = std::move(spare_.back());
+        spare_.pop_back();
+    }
+    open_.slot.assign(static_cast<std::size_t>(slot_size), 0.0);
+    std::fill(open_.slot.end() - block_size, open_.slot.end(), infinity);
+    recent_ = {};
+    width_ = 0;
+}
+
+// Puts the open block, which is full, to the others, and drops those whose starts all cost more than the threshold.
+template <int P>
+void Lazy<P>::close_block(double threshold) {
+    const Index end = open_.first / block_size + 1;
+    Growth fresh{infinity, 0, {}, false};
+    for (Index g = 0; g < groups; ++g) {
+        double least = infinity;
+        for (Index j = g * group_size; j < (g + 1) * group_size; ++j) {
+            least = std::min(least, cost_from(j) + bases(open_)[j]);
+        }
+        open_.closed[g] = open_.bound[g] = least;
+        fresh.least = std::min(fresh.least, least);
+    }
+    open_.closed_least = fresh.least;
+    open_.since = 0;
+    std::fill_n(fresh.spanned, spans, -infinity);
+    for (Growth& growth : growth_) {
+        growth.settled += cost_from(0);
+        growth.hot = false;
+    }
+    for (const Hot& hot : hot_) {
+        Growth& growth = growth_[hot.block];
+        growth.least = hot.least;
+        growth.settled = cost_from(hot.lane);
+        std::fill_n(growth.spanned, spans, -infinity);
+    }
+    Index length = 1;
+    for (Index l = 0; l < spans; ++l) {
+        spanning_[l].add(recent_);
+        length *= span;
+        const double cost = spanning_[l].segment.cost;
+        const bool ends = end % length == 0;
+        for (Growth& growth : growth_) {
+            growth.settled = std::max(growth.settled, growth.spanned[l] + cost);
+        }
+        if (ends) {
+            spanning_[l] = {};
+        }
+    }
+    open_.reached = end;
+    blocks_.push_back(std::move(open_));
+    growth_.push_back(fresh);
+    length = 1;
+    for (Index l = 0; l < spans; ++l) {
+        length *= span;
+        if (end % length == 0) {
+            for (Growth& growth : growth_) {
+                growth.spanned[l] = growth.settled;
+            }
+        }
+    }
+    hot_.clear();
+    bundle_bound_.clear();
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < blocks_.size(); ++i) {
+        const double bound = growth_[i].least + growth_[i].settled;
+        if (bound > threshold || bound == infinity) {
+            spare_.push_back(std::move(blocks_[i].slot));
+            continue;
+        }
+        if (kept != i) {
+            blocks_[kept] = std::move(blocks_[i]);
+            growth_[kept] = growth_[i];
+        }
+        if (kept % bundle_size == 0) {
+            bundle_bound_.push_back(infinity);
+        }
+        bundle_bound_.back() = std::min(bundle_bound_.back(), bound);
+        ++kept;
+    }
+    blocks_.resize(kept);
+    growth_.resize(kept);
+}
+
+// The start t is born, and all open segments grow by the element t.
+template <int P>
+void Lazy<P>::grow(Index t, double base) {
+    for (Index c = 0; c < segment_size<P>; ++c) { // a padding lane may have run ahead
+        open_.slot[static_cast<std::size_t>(c * block_size + width_)] = 0;
+    }
+    open_.slot[static_cast<std::size_t>(segment_size<P> * block_size + width_)] = base;
+    ++width_;
+    const Segment<P, double> element = elements_[t];
+    const auto at = static_cast<std::size_t>(t);
+    engine_.kernel.extend(lanes(open_, 0), width_, element, elements_.single(), x_[at], y_[at]);
+    recent_.add(element, elements_.single(), x_[at], y_[at]);
+    engine_.progress.add(nanoseconds);
+}
+
+// Evaluates those groups of a closed block that may hold a better start, no later than `last_start`. Returns a new bound of
+// the block. The samples after the last look cost at least `since`.
+template <int P>
+double Lazy<P>::look(std::size_t i, double since, Index last_start, Best& best) {
+    Block& block = blocks_[i];
+    const Index open_block = open_.first / block_size;
+    if (block.reached < open_block) {
+        tree_.extend(block.tail, block.reached, open_block);
+        block.reached = open_block;
+    }
+    const double tail_cost = block.tail.empty ? recent_.segment.cost
+                                              : joint_cost<P>(block.tail.segment, recent_.segment, recent_.x - block.tail.x,
+                                                              recent_.y - block.tail.y);
+    block.since += since;
+    double least = block.closed_least + tail_cost;
+    if (least >= best.value) {
+        return least;
+    }
     Run<P> rest = block.tail;
     rest.add(recent_);
-    double least = infinity;
+    least = infinity;
     for (Index g = 0; g < groups; ++g) {
         double& bound = block.bound[g];
+        bound = std::max(bound + block.since, block.closed[g] + tail_cost);
         const Index first = block.first + g * group_size;
         if (bound < best.value && first <= last_start) {
             double value[group_size];
-            engine_.kernel.evaluate(lanes(block, g * group_size), block.slot.data() + segment_size<P> * block_size + g * group_size,
-                             rest.segment, rest.x, rest.y, value);
+            engine_.kernel.evaluate(lanes(block, g * group_size), bases(block) + g * group_size, rest.segment, rest.x,
+                                    rest.y, value);
             bound = *std::min_element(value, value + group_size);
             for (Index j = 0; j < group_size && bound < best.value; ++j) {
                 if (value[j] < best.value && first + j <= last_start) {
@@ -44,32 +160,8 @@ double Lazy<P>::look(Block& block, Index open_block, Index last_start, Best& bes
         }
         least = std::min(least, bound);
     }
+    block.since = 0;
     return least;
-}
-
-template <int P>
-void Lazy<P>::forget(double threshold) {
-    std::size_t kept = 0;
-    for (std::size_t i = 0; i < blocks_.size(); ++i) {
-        if (bound_[i] > threshold) {
-            spare_.push_back(std::move(blocks_[i].slot));
-            continue;
-        }
-        if (kept != i) {
-            blocks_[kept] = std::move(blocks_[i]);
-            bound_[kept] = bound_[i];
-        }
-        ++kept;
-    }
-    if (kept == blocks_.size()) {
-        return;
-    }
-    blocks_.resize(kept);
-    bound_.resize(kept);
-    bundle_bound_.assign((kept + bundle_size - 1) / bundle_size, infinity);
-    for (std::size_t i = 0; i < kept; ++i) {
-        bundle_bound_[i / bundle_size] = std::min(bundle_bound_[i / bundle_size], bound_[i]);
-    }
 }
 
 template <int P>
@@ -84,103 +176,80 @@ void Lazy<P>::pass(Rule rule, double penalty, Index min_size, std::vector<double
         F[0] = 0;
     }
     blocks_.clear();
-    bound_.clear();
+    growth_.clear();
+    hot_.clear();
     bundle_bound_.clear();
-    Block open{};
+    std::fill_n(spanning_, spans, Run<P>{});
     double base = rule == Rule::level ? previous_[0] : penalty; // of the start t
-    Index last_start = -1, favourite = -1;
+    Index last_start = -1;
+    start_block(0);
     for (Index t = 0; t < n;) {
-        const Index lane = t % block_size, open_block = t / block_size;
-        if (lane == 0) { // close the block, open another one
-            if (t > 0) {
-                double least = infinity;
-                const double* costs = open.slot.data() + (segment_size<P> - 1) * block_size;
-                for (Index j = 0; j < block_size; ++j) {
-                    double& bound = open.bound[j / group_size];
-                    bound = std::min(j % group_size == 0 ? infinity : bound, costs[j] + costs[block_size + j]);
-                    least = std::min(least, bound);
-                }
-                if (least < infinity) {
-                    open.reached = open_block;
-                    blocks_.push_back(std::move(open));
-                    bound_.push_back(least);
-                    if ((blocks_.size() - 1) % bundle_size == 0) {
-                        bundle_bound_.push_back(infinity);
-                    }
-                    bundle_bound_.back() = std::min(bundle_bound_.back(), least);
-                } else {
-                    spare_.push_back(std::move(open.slot));
-                }
-            }
-            open = Block{};
-            open.first = t;
-            if (!spare_.empty()) {
-                open.slot = std::move(spare_.back());
-                spare_.pop_back();
-            }
-            open.slot.assign(static_cast<std::size_t>(slot_size), 0.0);
-            std::fill(open.slot.end() - block_size, open.slot.end(), infinity);
-            recent_ = {};
+        if (width_ == block_size) {
+            close_block(min_size == 1 ? base * (1 + 1e-12) : infinity); // with a minimum size, t may not yet take over
+            start_block(t);
         }
-        // the start t is born, and all open segments grow by the element t
-        for (Index c = 0; c < segment_size<P>; ++c) { // a padding lane may have run ahead
-            open.slot[static_cast<std::size_t>(c * block_size + lane)] = 0;
-        }
-        double* bases = open.slot.data() + segment_size<P> * block_size;
-        bases[lane] = base;
-        const Segment<P, double> element = elements_[t];
-        const auto at = static_cast<std::size_t>(t);
-        engine_.kernel.extend(lanes(open, 0), lane + 1, element, elements_.single(), x_[at], y_[at]);
-        recent_.add(element, elements_.single(), x_[at], y_[at]);
+        grow(t, base);
         ++t;
-        engine_.progress.add(nanoseconds);
         while (last_start + 1 < t && end[static_cast<std::size_t>(t)] - end[static_cast<std::size_t>(last_start + 1)] >= min_size) {
             ++last_start;
         }
 
         Best best{infinity, 0};
-        const Index admitted = std::min(lane, last_start - open.first) + 1;
-        const double* costs = bases - block_size;
+        const Index admitted = std::min(width_ - 1, last_start - open_.first) + 1;
+        const double* base_of = bases(open_);
+        const double* costs = base_of - block_size;
         if (admitted > 0) {
-            engine_.kernel.lowest(bases, block_size, 1, costs, admitted, &best.value);
+            engine_.kernel.lowest(base_of, block_size, 1, costs, admitted, &best.value);
             if (back && best.value < infinity) {
                 Index j = 0;
-                while (bases[j] + costs[j] != best.value) {
+                while (base_of[j] + costs[j] != best.value) {
                     ++j;
                 }
-                best.start = open.first + j;
+                best.start = open_.first + j;
             }
         }
-        const auto look_at = [&](std::size_t i) {
-            const double before = best.value;
-            bound_[i] = look(blocks_[i], open_block, last_start, best);
-            if (best.value < before) {
-                favourite = static_cast<Index>(i);
+        for (std::size_t h = 0; h < hot_.size(); ++h) {
+            Hot& hot = hot_[h];
+            const double since = cost_from(hot.lane), before = best.value;
+            if (hot.least + since < before) {
+                hot.least = look(hot.block, since, last_start, best);
+                hot.lane = width_;
+                if (best.value < before) { // and it will be at the next end, perhaps
+                    std::swap(hot, hot_[0]);
+                }
             }
-        };
-        if (favourite >= 0 && bound_[static_cast<std::size_t>(favourite)] < best.value) {
-            look_at(static_cast<std::size_t>(favourite));
         }
         for (std::size_t bundle = 0; bundle < bundle_bound_.size(); ++bundle) {
-            if (bundle_bound_[bundle] < best.value) {
+            if (bundle_bound_[bundle] + costs[0] < best.value) {
                 double least = infinity;
                 const std::size_t stop = std::min(blocks_.size(), (bundle + 1) * bundle_size);
                 for (std::size_t i = bundle * bundle_size; i < stop; ++i) {
-                    if (bound_[i] < best.value) {
-                        look_at(i);
+                    Growth& growth = growth_[i];
+                    if (growth.hot) {
+                        continue;
                     }
-                    least = std::min(least, bound_[i]);
+                    const double bound = growth.least + growth.settled, before = best.value;
+                    if (bound + costs[0] < before) {
+                        growth.hot = true;
+                        hot_.push_back({look(i, growth.settled + costs[0], last_start, best), width_, i});
+                        if (best.value < before) {
+                            std::swap(hot_.back(), hot_[0]);
+                        }
+                    } else {
+                        least = std::min(least, bound);
+                    }
                 }
                 bundle_bound_[bundle] = least;
             }
         }
-        double& here = F[static_cast<std::size_t>(t)];
+        const auto at = static_cast<std::size_t>(t);
+        double& here = F[at];
         here = best.value;
         switch (rule) {
         case Rule::penalised: base = here + penalty; break;
         case Rule::cut_inside:
-            base = F[at] + penalty; // the piece from t on follows one that ended before the element t - 1
-            if (base < here) {      // an empty piece
+            base = F[at - 1] + penalty; // the piece from t on follows one that ended before the element t - 1
+            if (base < here) {          // an empty piece
                 here = base;
                 best.start = t - 1;
             }
@@ -188,20 +257,14 @@ void Lazy<P>::pass(Rule rule, double penalty, Index min_size, std::vector<double
         case Rule::level: base = previous_[t]; break;
         }
         if (back) {
-            (*back)[static_cast<std::size_t>(t)] = best.start;
-        }
-        if (min_size == 1 && t % 16 == 0) { // with a minimum size, the start t may not yet take over
-            const std::size_t before = blocks_.size();
-            forget(base * (1 + 1e-12));
-            if (blocks_.size() != before) {
-                favourite = -1;
-            }
+            (*back)[at] = best.start;
         }
     }
     for (Block& block : blocks_) {
         spare_.push_back(std::move(block.slot));
     }
     blocks_.clear();
+    spare_.push_back(std::move(open_.slot));
 }
 
 template class Lazy<1>;

@@ -61,8 +61,8 @@ void evaluate(const Open& open, const double* base, const Segment<P, double>& ot
     for (Index j = 0; j < group_size; j += lanes) {
         Segment<P, Vector> s;
         load_segment<P>(open, j, s);
-        join<P>(s, other, false, x - load(open.x + j), y - load(open.y + j));
-        store(value + j, load(base + j) + s.cost);
+        const Vector cost = joint_cost<P>(s, other, x - load(open.x + j), y - load(open.y + j));
+        store(value + j, load(base + j) + cost);
     }
 }
 

@@ -58,9 +58,50 @@ inline void rotate_row(Segment<P, V>& segment, V (&row)[P], int from, V sample, 
     segment.cost = segment.cost + weight * sample * sample;
 }
 
+// What the rotations of a join come to for lines, and cheaper: D_0 is the weight of a segment, R_01 and z_0 its mean
+// abscissa and sample, D_1 the scatter of its abscissae, z_1 its slope. Two segments and the line between their means
+// disagree about the slope, and the squares of the disagreements add up. Counts of divisions: 2 in a join, 1 for the cost.
+template <class V>
+struct Disagreement {
+    V mean_x, mean_y; // of `other`, from those of `segment`
+    V slope;          // of `other`, from that of `segment`
+    V ahead, behind;  // mean_y, from the line of `segment`, and from that of `other`
+
+    Disagreement(const Segment<2, V>& segment, const Segment<2, double>& other, V dx, V dy)
+        : mean_x(dx + other.upper[0] - segment.upper[0]), mean_y(dy + other.rotated[0] - segment.rotated[0]),
+          slope(other.rotated[1] - segment.rotated[1]), ahead(mean_y - segment.rotated[1] * mean_x),
+          behind(mean_y - other.rotated[1] * mean_x) {}
+};
+
+template <class V>
+inline V positive(V v) {
+    return v > 0.0 ? v : v - v + 1.0;
+}
+
+template <class V>
+inline void join_lines(Segment<2, V>& segment, const Segment<2, double>& other, V dx, V dy) {
+    const Disagreement<V> by(segment, other, dx, dy);
+    const V weight = segment.diagonal[0] + other.diagonal[0];
+    const V share = other.diagonal[0] / positive(weight), reduced = segment.diagonal[0] * share;
+    const V lever = reduced * by.mean_x, scatter = segment.diagonal[1] + other.diagonal[1] + lever * by.mean_x;
+    const V inverse = 1.0 / positive(scatter);
+    const V between = segment.diagonal[1] * other.diagonal[1] * by.slope * by.slope;
+    const V ahead = segment.diagonal[1] * by.ahead * by.ahead, behind = other.diagonal[1] * by.behind * by.behind;
+    segment.cost = segment.cost + other.cost + (between + reduced * (ahead + behind)) * inverse;
+    segment.rotated[1] = segment.rotated[1] + (other.diagonal[1] * by.slope + lever * by.ahead) * inverse;
+    segment.rotated[0] = segment.rotated[0] + share * by.mean_y;
+    segment.upper[0] = segment.upper[0] + share * by.mean_x;
+    segment.diagonal[0] = weight;
+    segment.diagonal[1] = scatter;
+}
+
 // Rotates `other`, whose origin lies at (dx, dy) from that of `segment`, into it. A `single` sample has but one row.
 template <int P, class V>
 inline void join(Segment<P, V>& segment, const Segment<P, double>& other, bool single, V dx, V dy) {
+    if constexpr (P == 2) {
+        join_lines(segment, other, dx, dy);
+        return;
+    }
     const V zero = dx - dx;
     V power[P]; // p(u + dx): the coefficient of u^i is the sum over j of binomial(j, i) dx^(j - i) theta_j
     power[0] = zero + 1.0;
@@ -84,6 +125,22 @@ inline void join(Segment<P, V>& segment, const Segment<P, double>& other, bool s
         rotate_row<P>(segment, row, i, i == 0 ? sample + dy : sample, zero + other.diagonal[i]);
     }
     segment.cost = segment.cost + other.cost;
+}
+
+// The cost alone of `segment` with `other` joined to it.
+template <int P, class V>
+inline V joint_cost(Segment<P, V> segment, const Segment<P, double>& other, V dx, V dy) {
+    if constexpr (P == 2) {
+        const Disagreement<V> by(segment, other, dx, dy);
+        const V weight = segment.diagonal[0] + other.diagonal[0], product = segment.diagonal[0] * other.diagonal[0];
+        const V between = segment.diagonal[1] * other.diagonal[1] * by.slope * by.slope;
+        const V ahead = segment.diagonal[1] * by.ahead * by.ahead, behind = other.diagonal[1] * by.behind * by.behind;
+        const V scatter = weight * (segment.diagonal[1] + other.diagonal[1]) + product * by.mean_x * by.mean_x;
+        return segment.cost + other.cost + (weight * between + product * (ahead + behind)) / positive(scatter);
+    } else {
+        join<P>(segment, other, false, dx, dy);
+        return segment.cost;
+    }
 }
 
 // Segments that follow each other, each with its origin: the samples themselves, or what they were joined to.
