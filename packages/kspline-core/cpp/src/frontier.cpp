@@ -13,7 +13,7 @@ double Frontier::slope(Index pieces) const {
     };
     std::vector<Point> hull;
     for (const Point& p : points) {
-        if (!hull.empty() && hull.back().pieces == p.pieces) {
+        if (!hull.empty() && p.cost >= hull.back().cost) { // the known points are no optima: more pieces can cost more
             continue;
         }
         while (hull.size() > 1 && saved(hull[hull.size() - 2], hull.back()) <= saved(hull.back(), p)) {
@@ -23,7 +23,7 @@ double Frontier::slope(Index pieces) const {
     }
     const auto at = std::find_if(hull.begin(), hull.end(), [&](const Point& p) { return p.pieces >= pieces; });
     if (at == hull.end()) {
-        return 0;
+        return hull.size() > 1 ? saved(hull[hull.size() - 2], hull.back()) : 0;
     }
     const double left = at != hull.begin() ? saved(*(at - 1), *at) : 0;
     if (at->pieces > pieces) {

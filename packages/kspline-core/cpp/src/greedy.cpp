@@ -11,7 +11,7 @@ namespace kspline {
 namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
-constexpr int trials = 8; // of penalties for the bound
+constexpr int trials = 20; // of penalties for the bound
 
 // Pieces of equal size: a partition that always exists.
 Cuts equal_pieces(Index pieces, Index n) {
