@@ -7,6 +7,7 @@ import pkgutil
 import typing
 
 import beartype  # noqa: F401 - loaded before TYPE_CHECKING is set, so that its own blocks stay closed
+import jaxtyping
 import matplotlib
 import numpy  # noqa: F401 - as above
 import pytest
@@ -27,6 +28,14 @@ try:
             importlib.import_module(f"fem_diff.{_module.name}")
 finally:
     typing.TYPE_CHECKING = False
+
+
+@pytest.fixture
+def unchecked():
+    """The package as users have it, without beartype in front: for what it says itself to a wrong type."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture

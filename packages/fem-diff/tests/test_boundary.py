@@ -345,11 +345,14 @@ def test_helmholtz_by_the_direct_solver():
         solve(problem, solver="multigrid")
 
 
-@pytest.mark.parametrize("mesh", [graded(96, 2), BoxMesh((96, 96), periodic=(True, True)), BoxMesh((96, 96))])
-def test_steps_stay_few(mesh, generator):
-    """Measured 15 to 17 (15 for Dirichlet values on equal cells)."""
+@pytest.mark.parametrize(
+    ("mesh", "most"),
+    [(graded(96, 2), 28), (BoxMesh((96, 96), periodic=(True, True)), 19), (BoxMesh((96, 96)), 19)],
+)
+def test_steps_stay_few(mesh, most, generator):
+    """Measured 27 on the graded mesh, where cells are up to 3 times as long as wide, and 18 on the others."""
     space = LagrangeSpace(mesh, 1)
     source = torch.randn(space.quadrature_shape, generator=generator, dtype=torch.float64)
     weights = space.tabulate(like=source).weights
     source = source - (source * weights).sum() / weights.sum()
-    assert int(solve(Poisson(space, source=source, boundary={})).iterations) <= 22
+    assert int(solve(Poisson(space, source=source, boundary={}), solver="multigrid").iterations) <= most

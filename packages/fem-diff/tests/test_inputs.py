@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import sys
 
-import jaxtyping
 import numpy as np
 import pytest
 import torch
@@ -26,14 +25,7 @@ from fem_diff import (
 )
 
 SPACE = LagrangeSpace(unit_square(4), 2)
-
-
-@pytest.fixture(autouse=True)
-def _package_as_released():
-    """Without the annotation checks of these tests, so that the package's own are seen."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
+pytestmark = pytest.mark.usefixtures("unchecked")
 
 
 def ones(*shape):
@@ -155,7 +147,11 @@ def test_a_space_is_needed():
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"solver": "amg"}, ValueError, "`solver` must be one of 'auto', 'multigrid', 'direct'; got 'amg'"),
+        (
+            {"solver": "amg"},
+            ValueError,
+            "`solver` must be one of 'auto', 'multigrid', 'diagonalization', 'direct'; got 'amg'",
+        ),
         ({"tol": 0.0}, ValueError, r"`tol` must lie in \[4.4e-15, 1\) for torch.float64; got 0"),
         ({"tol": float("nan")}, ValueError, "`tol` must lie in"),
         (

@@ -5,15 +5,37 @@ So do the transforms of torch.func: every function here has its rules for tangen
 
 from __future__ import annotations
 
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+from torch._C._functorch import TransformType, get_interpreter_stack
 
 from fem_diff._contract import Tables, assemble, evaluate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+def tangents(rule: Callable[..., Any]) -> Callable[..., Any]:
+    """A rule for tangents that refuses the tangent of a tangent.
+
+    PyTorch runs such rules with tangents switched off, and so would lose terms of the second one without a
+    word.
+    """
+
+    @wraps(rule)
+    def guarded(*arguments: Any) -> Any:
+        stack = get_interpreter_stack() or ()
+        if sum(interpreter.key() == TransformType.Jvp for interpreter in stack) > 1:
+            raise NotImplementedError(
+                "a tangent of a tangent (jvp of jvp, jacfwd of jacfwd) gets lost in PyTorch. Take one of the "
+                "two derivatives in reverse: torch.func.hessian, or jacfwd of jacrev."
+            )
+        return rule(*arguments)
+
+    return guarded
 
 
 class _Evaluate(torch.autograd.Function):
@@ -30,8 +52,9 @@ class _Evaluate(torch.autograd.Function):
         return _Assemble.apply(*ctx.arguments, *grads), None, None, None
 
     @staticmethod
-    def jvp(ctx: Any, *tangents: Any) -> tuple:
-        return _Evaluate.apply(tangents[0], *ctx.arguments)
+    @tangents
+    def jvp(ctx: Any, *directions: Any) -> tuple:
+        return _Evaluate.apply(directions[0], *ctx.arguments)
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple, *inputs: Any) -> tuple:
@@ -54,8 +77,9 @@ class _Assemble(torch.autograd.Function):
         return None, None, None, *_Evaluate.apply(*grads, *ctx.arguments)
 
     @staticmethod
-    def jvp(ctx: Any, *tangents: Any) -> Tensor:
-        return _Assemble.apply(*ctx.arguments, *tangents[3:])
+    @tangents
+    def jvp(ctx: Any, *directions: Any) -> Tensor:
+        return _Assemble.apply(*ctx.arguments, *directions[3:])
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple, *inputs: Any) -> tuple:
@@ -84,8 +108,9 @@ class _Checked(torch.autograd.Function):
         return *grads, None
 
     @staticmethod
-    def jvp(ctx: Any, *tangents: Any) -> Tensor:
-        return tangents[0].view_as(tangents[0])
+    @tangents
+    def jvp(ctx: Any, *directions: Any) -> Tensor:
+        return directions[0].view_as(directions[0])
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple, *inputs: Any) -> tuple:
@@ -96,6 +121,17 @@ class _Checked(torch.autograd.Function):
 def checked(values: Tensor, check: Callable[[Tensor], None]) -> Tensor:
     """Returns `values` after `check`, which raises what is wrong with them; works within torch.func too."""
     return _Checked.apply(values, check)
+
+
+def plain(constant: Tensor) -> Tensor:
+    """A tensor that depends on no data, without the wrappers of torch.func.
+
+    A rule for tangents runs at the level of its transform; a tensor wrapped at a level further inside, where
+    the problem was made, would be an error there.
+    """
+    shown: list[Tensor] = []
+    checked(constant, shown.append)
+    return shown[0]
 
 
 def differentiable_evaluate(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from fem_diff._autograd import differentiable_assemble
+from fem_diff._autograd import differentiable_assemble, plain
 from fem_diff._coefficients import Data, at_points, check_batch, check_finite, check_sign, on_nodes
 from fem_diff._conditions import Dirichlet, Neumann, Placed, Where
 from fem_diff._faces import Side
@@ -38,7 +38,7 @@ class Prepared:
 
     fixed: Bool[Tensor, "*nodes"]
     values: Float[Tensor, "*batch_nodes"]
-    load: tuple[Float[Tensor, "*batch_nodes"], Float[Tensor, "*batch_nodes"]] | None
+    load: tuple[Float[Tensor, "*load_nodes"], Float[Tensor, "*load_nodes"]] | None
     robin: tuple[tuple[Side, Float[Tensor, "..."]], ...]
     batches: tuple[tuple[str, tuple[int, ...]], ...]
 
@@ -93,7 +93,7 @@ def prepare(conditions: list[Placed], space: LagrangeSpace, tables: Tables) -> P
     values = like.new_zeros(space.node_shape)
     for here, found in given:
         fixed, values = fixed | here, torch.where(here, found, values)
-    return Prepared(fixed, values, load, tuple(robin), tuple(batches))
+    return Prepared(plain(fixed), values, load, tuple(robin), tuple(batches))
 
 
 def _dirichlet(

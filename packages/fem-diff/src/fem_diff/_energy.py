@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from fem_diff._variational import EnergyProblem
+
 if TYPE_CHECKING:
     from jaxtyping import Float
 
     from fem_diff._problem import Poisson
 
 
-def energy(problem: Poisson, u: Float[Tensor, "*batch_nodes"]) -> Float[Tensor, "*all_batch"]:
+def energy(problem: Poisson | EnergyProblem, u: Float[Tensor, "*batch_nodes"]) -> Float[Tensor, "*all_batch"]:
     r"""The energy $J(u) = \int \frac12 \nu |\nabla u|^2 + \frac12 \sigma u^2 - f u$ (DSA eq. 11).
 
     Neumann and Robin conditions add $\int \frac12 \alpha u^2 - h u$ over their parts of the boundary.
@@ -22,7 +24,8 @@ def energy(problem: Poisson, u: Float[Tensor, "*batch_nodes"]) -> Float[Tensor, 
     times in `u` and in every coefficient.
 
     Args:
-        problem: fixes nu, sigma, f and the boundary conditions.
+        problem: fixes nu, sigma, f and the boundary conditions; a problem of another kind than `Poisson` has
+            the energy that its description states.
         u: nodal values.
 
     Returns:
@@ -40,6 +43,8 @@ def energy(problem: Poisson, u: Float[Tensor, "*batch_nodes"]) -> Float[Tensor, 
         >>> bool(energy(problem, u) < energy(problem, 1.1 * u))
         True
     """
+    if isinstance(problem, EnergyProblem):
+        return problem.energy(u)
     form, u = problem.form, problem.impose(u)
     total = -(problem.load * u).sum(tuple(range(-problem.space.ndim, 0)))
     for term, coefficient, parts in zip(form.terms, problem.coefficients, form.parts(u), strict=True):
@@ -48,12 +53,16 @@ def energy(problem: Poisson, u: Float[Tensor, "*batch_nodes"]) -> Float[Tensor, 
     return total
 
 
-def residual(problem: Poisson, u: Float[Tensor, "*batch_nodes"]) -> Float[Tensor, "*all_nodes"]:
+def residual(
+    problem: Poisson | EnergyProblem, u: Float[Tensor, "*batch_nodes"]
+) -> Float[Tensor, "*all_nodes"]:
     r"""The weak residual $\int \nu \nabla u \cdot \nabla\phi_i + \sigma u \phi_i - f \phi_i$.
 
     With the integrals of Neumann and Robin conditions. It is the gradient of `energy` at `u`, Dirichlet
     values replaced as there: zero at their nodes, and everywhere for the solution.
     """
+    if isinstance(problem, EnergyProblem):
+        return problem.residual(u)
     u = problem.impose(u)
     return torch.where(problem.fixed, 0.0, stiffness(problem, u) - problem.load)
 

@@ -5,21 +5,17 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from fem_diff._cg import conjugate_gradients, improved
-from fem_diff._multigrid import Multigrid
-from fem_diff._nested import Embedding, combined, halved_form, sampled
-from fem_diff._network import Network, spread
-from fem_diff._reference import cell_averages, gauss_rule
+from fem_diff._levels import cycle
+from fem_diff._nested import Embedding, halved_form, sampled
 from fem_diff._system import Callback, Record, System
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fem_diff._faces import Side
     from fem_diff._form import Form
 
 LIMIT = 1000  # steps of conjugate gradients before giving up
@@ -43,41 +39,24 @@ class MatrixFree(System):
         tol: float,
         *,
         to_the_floor: bool = False,
+        single: bool = True,
     ) -> None:
         super().__init__(form, coefficients, fixed, batch, tol)
         self.to_the_floor = to_the_floor
         self.mask = self.free.to(self.tables.weights.dtype)
-        space, ndim = self.space, self.space.ndim
-        widths = [np.repeat(w / space.degree, space.degree) for w in space.mesh.cell_widths]
-        sizes = [torch.from_numpy(w).to(self.tables.weights) for w in widths]
-        averages = cell_averages(space.degree, gauss_rule(space.points)[1])
-
-        def on_cells(values: Tensor, points: tuple[int, ...]) -> Tensor:
-            cells = combined(values, averages, len(points))
-            return cells.expand(-1, *(count // space.points * space.degree for count in points))
-
+        ndim = self.space.ndim
         diffusivities: list[Tensor | None] = [None] * ndim
         reaction, robin = None, []
         for term, c in zip(form.terms, self.coefficients, strict=True):
             if term.side is not None:
-                robin.append((term.side, on_cells(c, term.side.quadrature_shape)))
-                continue
-            if any(i != j for i, j in term.pairs):
-                continue
-            cells = on_cells(c, space.quadrature_shape)
-            if term.pairs == ((ndim, ndim),):
-                reaction = cells
-                continue
-            for axis, _ in term.pairs:
-                diffusivities[axis] = cells
+                robin.append((term.side, c))
+            elif term.pairs == ((ndim, ndim),):
+                reaction = c
+            elif all(i == j for i, j in term.pairs):
+                for axis, _ in term.pairs:
+                    diffusivities[axis] = c
         along = [found for found in diffusivities if found is not None]
-        network = Network.of_cells(along, reaction, sizes, self.free, space.mesh.periodic)
-        for side, cells in robin:
-            network = network.grounded(_ground(side, cells, sizes))
-        # what coarsening compares is how far a cell is across for the current
-        scales = [float(found.mean()) for found in along]
-        seen = [w * (scales[0] / scale) ** 0.5 for w, scale in zip(widths, scales, strict=True)]
-        self.preconditioner = Multigrid(network, [w.tolist() for w in seen])
+        self.preconditioner = cycle(self.space, along, reaction, self.free, robin, single=single)
 
     @cached_property
     def coarser(self) -> tuple[MatrixFree, Embedding] | None:
@@ -126,12 +105,3 @@ class MatrixFree(System):
             callback=callback,
         )
         return x, Record(iterations, residuals)
-
-
-def _ground(side: Side, cells: Tensor, sizes: list[Tensor]) -> Tensor:
-    """Conductances to zero at the nodes of the box, from a Robin coefficient on the faces of a side."""
-    periodic = side.space.mesh.periodic
-    others = [axis for axis in range(side.space.ndim) if axis != side.axis]
-    for place, axis in zip(range(-side.ndim, 0), others, strict=True):
-        cells = spread(cells * sizes[axis].view(-1, *(1,) * (-place - 1)), place, periodic=periodic[axis])
-    return side.extend(cells)

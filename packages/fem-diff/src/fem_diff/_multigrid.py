@@ -36,12 +36,15 @@ class Multigrid:
     Args:
         network: the finest level.
         cells: the widths of its cells along each direction.
+        single: False for a map that is linear and symmetric to the precision of its argument.
     """
 
-    def __init__(self, network: Network, cells: Sequence[Sequence[float]]) -> None:
+    def __init__(self, network: Network, cells: Sequence[Sequence[float]], *, single: bool = True) -> None:
         axes = network.axes
         cells = [list(widths) for widths in cells]
-        self.dtype = torch.float32 if network.contrast() <= SINGLE else network.conductances[0].dtype
+        self.dtype = network.conductances[0].dtype
+        if single and network.contrast() <= SINGLE:
+            self.dtype = torch.float32
         rough = []
         self.levels: list[tuple[Network, Tensor, list[Transfer]]] = []
         while network.free.numel() > COARSEST and max(map(len, cells)) > 2:

@@ -10,12 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fem_diff._autograd import tangents
 from fem_diff._coefficients import check_finite
 from fem_diff._diagonalization import Diagonalization, pays
 from fem_diff._direct import Direct
 from fem_diff._field import Field
 from fem_diff._matrix_free import MatrixFree
 from fem_diff._nested import FEWEST, halved
+from fem_diff._newton import minimise
+from fem_diff._variational import EnergyProblem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -59,7 +62,7 @@ class Solution(Field):
 
 
 def solve(
-    problem: Poisson,
+    problem: Poisson | EnergyProblem,
     *,
     solver: Literal["auto", "multigrid", "diagonalization", "direct"] = "auto",
     tol: float | Literal["floor"] = 1e-10,
@@ -116,19 +119,28 @@ def solve(
             f"`tol` must lie in [{reachable:.1e}, 1) for {problem.tables.weights.dtype}; got {tol:g}. "
             "Use float64 for smaller tolerances."
         )
+    if u0 is not None:
+        u0 = problem.check_nodal("u0", u0).detach()
+        u0 = check_finite("u0", u0, "at the nodes")
+        given = tuple(u0.shape[: -problem.fixed.dim()])
+        if np.broadcast_shapes(given, problem.batch) != problem.batch:
+            raise ValueError(
+                f"`u0` has batch axes {given}, the problem {problem.batch}. "
+                "The batch of the solution is that of the problem."
+            )
+    if isinstance(problem, EnergyProblem):
+        if solver not in ("auto", "multigrid") or tol == "floor":
+            raise ValueError(
+                f"solver='diagonalization', solver='direct' and tol='floor' are for Poisson; for "
+                f"{type(problem).__name__} use solver='multigrid' and a number."
+            )
+        u, record = minimise(problem, tol=tol, start=u0, callback=callback)
+        return Solution(problem.space, u, iterations=record.iterations, residuals=record.residuals)
     if problem.indefinite and solver in ("multigrid", "diagonalization"):
         raise ValueError(
             f"{solver=} needs a positive definite problem; this one is `indefinite`. "
             "Use solver='direct' (the extra `direct`)."
         )
-    if u0 is not None:
-        u0 = problem.check_nodal("u0", u0).detach()
-        u0 = check_finite("u0", u0, "at the nodes")
-        if np.broadcast_shapes(u0.shape[: -problem.space.ndim], problem.batch) != problem.batch:
-            raise ValueError(
-                f"`u0` has batch axes {tuple(u0.shape[: -problem.space.ndim])}, the problem {problem.batch}. "
-                "The batch of the solution is that of the problem."
-            )
     if tol == "floor" and u0 is not None:
         raise ValueError("`tol`='floor' starts on a coarser mesh, so `u0` has no use. Leave one of them out.")
     if solver == "auto" and problem.indefinite:
@@ -250,10 +262,11 @@ class _Solve(torch.autograd.Function):
         return None, None, *grads
 
     @staticmethod
-    def jvp(ctx: Any, *tangents: Any) -> Tensor:
+    @tangents
+    def jvp(ctx: Any, *directions: Any) -> Tensor:
         load, boundary, *coefficients, u = ctx.saved_tensors
         run, form = ctx.run, ctx.run.form
-        of_load, of_boundary, *of_coefficients = tangents[2:]
+        of_load, of_boundary, *of_coefficients = directions[2:]
         moved = torch.zeros_like(load) if of_load is None else of_load
         changed = [
             torch.zeros_like(c) if dc is None else dc

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fem_diff._autograd import differentiable_evaluate
+from fem_diff._autograd import differentiable_evaluate, plain
 from fem_diff._contract import Tables, product_of, repeated
 from fem_diff._mesh import BoxMesh
 from fem_diff._reference import gauss_rule, lagrange_basis
@@ -159,18 +159,22 @@ class LagrangeSpace:
 
     def tabulate(self, points: int | None = None, *, like: Tensor) -> Tables:
         """Basis matrices and weights of a Gauss rule with `points` points per direction and cell."""
+
+        def constant(array: ndarray) -> Tensor:
+            return plain(torch.from_numpy(array).to(like))
+
         x, w = gauss_rule(points or self.points)
         values, reference = lagrange_basis(self.degree, x)
         derivatives, weights = [], []
         for own, widths in zip(self.mesh.coordinates, self.mesh.cell_widths, strict=True):
             scale = 2 / widths[:, None, None] if own else 2 / widths[0]
-            derivatives.append(torch.from_numpy(reference * scale).to(like))
-            weights.append(torch.from_numpy(np.outer(widths / 2, w).ravel()).to(like))
+            derivatives.append(constant(reference * scale))
+            weights.append(constant(np.outer(widths / 2, w).ravel()))
         return Tables(
             degree=self.degree,
             periodic=self.mesh.periodic,
-            values=torch.from_numpy(values).to(like),
+            values=constant(values),
             derivatives=tuple(derivatives),
             axis_weights=tuple(weights),
-            weights=product_of(tuple(weights), like=like),
+            weights=plain(product_of(tuple(weights), like=like)),
         )

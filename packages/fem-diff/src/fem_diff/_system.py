@@ -13,6 +13,7 @@ from torch import Tensor
 
 from fem_diff._contract import assemble, evaluate
 from fem_diff._element import ElementOperator
+from fem_diff._lifting import extended
 from fem_diff._null_space import balanced_by_constant, mean_weights, without_mean
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ class System(ABC):
         def flat(values: Tensor) -> Tensor:
             return values.expand(*batch, *nodes).reshape(-1, *nodes)
 
-        lifted = torch.where(self.free, self._extended(flat(boundary)), flat(boundary))
+        lifted = torch.where(self.free, extended(flat(boundary), self.fixed, self.space), flat(boundary))
         rhs = torch.where(self.free, flat(load) - self.apply(lifted), 0.0)
         if self.mean is not None:
             rhs = balanced_by_constant(rhs, self.mean)
@@ -130,26 +131,6 @@ class System(ABC):
                 (values,) = evaluate(term.side.trace(u), on_side, gradient=False)
                 term.side.trace(out).add_(assemble([values * c], on_side, gradient=False))
         return out
-
-    def _extended(self, u: Float[Tensor, "samples *nodes"]) -> Float[Tensor, "samples *nodes"]:
-        """Transfinite interpolation of the given values, which is as smooth as they are.
-
-        The boolean sum of the linear interpolations between opposite sides of the box (Gordon & Hall 1973);
-        of the constant ones where one of the two sides is free. A right-hand side that is left over from it
-        is small where the solution is smooth, so a tolerance relative to it means something.
-        """
-        rest = u
-        for axis, x in enumerate(self.space.node_coordinates):
-            held = [bool(self.fixed.select(axis, end).all()) for end in (0, -1)]
-            if self.space.mesh.periodic[axis] or not any(held):
-                continue
-            low, high = (rest.narrow(axis + 1, k, 1) for k in (0, len(x) - 1))
-            if all(held):
-                share = torch.from_numpy((x - x[0]) / (x[-1] - x[0])).to(u)
-                rest = rest - torch.lerp(low, high, share.view(-1, *(1,) * (self.space.ndim - 1 - axis)))
-            else:
-                rest = rest - (low if held[0] else high)
-        return u - rest
 
     @abstractmethod
     def _solve(self, rhs: Tensor, start: Tensor | None, callback: Callback | None) -> tuple[Tensor, Record]:
