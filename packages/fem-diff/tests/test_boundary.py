@@ -164,8 +164,9 @@ KINDS = (
 )
 CASES = [
     *[(kind, 1, degree, scalar) for kind in KINDS for degree in (1, 2, 3) if kind != "half periodic"],
-    *[(kind, 2, degree, matrix) for kind in KINDS for degree in (1, 2, 3)],
-    *[("mixed", 2, degree, scalar) for degree in (1, 2, 3)],
+    *[(kind, 2, degree, matrix) for kind in KINDS for degree in (1, 2)],
+    *[(kind, 2, 3, matrix) for kind in ("mixed", "pure neumann", "half periodic")],
+    ("mixed", 2, 2, scalar),
     *[(kind, 3, 1, matrix) for kind in ("mixed", "pure neumann", "half periodic")],
     ("mixed", 3, 2, matrix),
     ("mixed", 3, 3, gentle),
@@ -175,7 +176,7 @@ CASES = [
 @pytest.mark.parametrize(("kind", "ndim", "degree", "diffusivity"), CASES)
 def test_orders_of_convergence(kind, ndim, degree, diffusivity):
     """d + 1 in L2 and d in H1."""
-    coarse, fine = {1: (24, 48), 2: (16, 32), 3: (8, 16)}[ndim]
+    coarse, fine = {1: (24, 48), 2: (16, 32), 3: (6, 12)}[ndim]
     if degree == 3:
         coarse, fine = {1: (16, 32), 2: (10, 20), 3: (8, 12)}[ndim]
     errors = []

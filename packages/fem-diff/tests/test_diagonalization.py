@@ -99,6 +99,7 @@ def test_eigenvalues_of_the_line_are_those_of_the_theory():
     assert float(stiffness.sum(0).abs().max()) < 1e-12
 
 
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize("name", ["diffusivity", "reaction", "source", "boundary"])
 def test_first_and_second_derivatives(name, generator):
     space = LagrangeSpace(BoxMesh((2, 2)), 2)

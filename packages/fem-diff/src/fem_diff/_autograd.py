@@ -146,3 +146,8 @@ def differentiable_assemble(
 ) -> Tensor:
     """`assemble`, differentiable any number of times."""
     return _Assemble.apply(tables, gradient, value, *parts)
+
+
+def integrals(values: Tensor, tables: Tables) -> Tensor:
+    """The integrals of a function, given at the quadrature points, against the basis functions."""
+    return differentiable_assemble((values * tables.weights,), tables, gradient=False)

@@ -11,7 +11,7 @@ from torch import Tensor
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jaxtyping import Float, Int
+    from jaxtyping import Float, Int, Shaped
 
 
 RESTARTS = 3
@@ -58,24 +58,10 @@ def conjugate_gradients(
         ConvergenceError: `limit` steps are done, or restarts stop helping, before every sample has converged;
             or M turns out not to be positive definite.
     """
-
-    def column(scalars: Tensor) -> Tensor:
-        return scalars.view(-1, *(1,) * (rhs.dim() - 1))
-
-    def preconditioned(r: Tensor) -> tuple[Tensor, Tensor]:
-        z = preconditioner(r)
-        rz = dot(r, z)
-        if (rz < 0).any():
-            raise ConvergenceError(
-                f"the preconditioner is not positive definite in sample {int(rz.argmin())}. "
-                "Use solver='direct', or coefficients of less contrast."
-            )
-        return z, rz
-
-    z, rz = preconditioned(rhs)
+    z, rz = preconditioned(preconditioner, rhs)
     some = rz > 0  # a load of zero has the solution zero
     scale = torch.where(some, rz, 1.0).sqrt()
-    x = torch.zeros_like(rhs) if start is None else torch.where(column(some), start, 0.0)
+    x = torch.zeros_like(rhs) if start is None else torch.where(column(some, start), start, 0.0)
     first = x.clone() if settled else x
     iterations = torch.zeros(len(rhs), dtype=torch.int64, device=rhs.device)
     done = ~some
@@ -84,7 +70,7 @@ def conjugate_gradients(
     for restart in range(RESTARTS + 2):
         if step or start is not None:
             r = rhs - operator(x)
-            z, rz = preconditioned(r)
+            z, rz = preconditioned(preconditioner, r)
         else:
             r = rhs.clone()
         residual = rz.sqrt() / scale
@@ -101,9 +87,9 @@ def conjugate_gradients(
             step += 1
             ap = operator(p)
             alpha = torch.where(done, 0.0, rz / torch.where(done, 1.0, dot(p, ap)))
-            x.addcmul_(column(alpha), p)
-            r.addcmul_(column(alpha), ap, value=-1)
-            z, new = preconditioned(r)
+            x.addcmul_(column(alpha, x), p)
+            r.addcmul_(column(alpha, x), ap, value=-1)
+            z, new = preconditioned(preconditioner, r)
             iterations += ~done
             residual = torch.where(done, residual, new.sqrt() / scale)
             history.append(residual)
@@ -118,7 +104,7 @@ def conjugate_gradients(
             done = done | small
             reached = torch.where(done, torch.clamp(residual, min=tol), tol)
             running = not bool(done.all())
-            p, rz = z.addcmul_(column(beta), p), new
+            p, rz = z.addcmul_(column(beta, x), p), new
     raise _stalled(residual, done, step, tol)
 
 
@@ -139,15 +125,36 @@ def improved(
         energy = dot(p, ap)
         some = (energy > 0) & (rz > least)
         alpha = torch.where(some, rz / torch.where(some, energy, 1.0), 0.0)
-        alpha = alpha.view(-1, *(1,) * (rhs.dim() - 1))
+        alpha = column(alpha, x)
         x.addcmul_(alpha, p)
         if k + 1 < steps:
             r.addcmul_(alpha, ap, value=-1)
             z = preconditioner(r)
             rz, old = dot(r, z), rz
             beta = torch.where(old > 0, rz / torch.where(old > 0, old, 1.0), 0.0)
-            p = z.addcmul_(beta.view_as(alpha), p)
+            p = z.addcmul_(column(beta, x), p)
     return x
+
+
+def preconditioned(preconditioner: Callable[[Tensor], Tensor], r: Tensor) -> tuple[Tensor, Tensor]:
+    """M r and r^T M r.
+
+    Raises:
+        ConvergenceError: M turns out not to be positive definite.
+    """
+    z = preconditioner(r)
+    rz = dot(r, z)
+    if (rz < 0).any():
+        raise ConvergenceError(
+            f"the preconditioner is not positive definite in sample {int(rz.argmin())}. "
+            "Use solver='direct', or coefficients of less contrast."
+        )
+    return z, rz
+
+
+def column(scalars: Shaped[Tensor, " batch"], like: Float[Tensor, "batch *nodes"]) -> Tensor:
+    """One number for each sample, in a shape that broadcasts with `like`."""
+    return scalars.view(-1, *(1,) * (like.dim() - 1))
 
 
 def dot(a: Float[Tensor, "batch *nodes"], b: Float[Tensor, "batch *nodes"]) -> Float[Tensor, " batch"]:

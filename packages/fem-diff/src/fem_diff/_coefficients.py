@@ -111,6 +111,11 @@ def at_points(name: str, data: Data, domain: Domain, tables: Tables) -> Float[Te
     )
 
 
+def finite_at_points(name: str, data: Data, domain: Domain, tables: Tables) -> Float[Tensor, "*batch_points"]:
+    """`at_points`, after a check that the values are finite."""
+    return check_finite(name, at_points(name, data, domain, tables), "at the quadrature points")
+
+
 def on_nodes(name: str, data: Data, space: LagrangeSpace, like: Tensor) -> Float[Tensor, "*batch_nodes"]:
     """Nodal values, or an array that broadcasts with them."""
     ndim = space.ndim

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor
 
-from fem_diff._autograd import checked, differentiable_assemble, differentiable_evaluate
+from fem_diff._autograd import checked, differentiable_evaluate, integrals
 from fem_diff._boundary import prepare
 from fem_diff._coefficients import (
     Data,
-    at_points,
     check_batch,
-    check_finite,
     check_sign,
     common_tensor,
+    finite_at_points,
     first_of,
 )
 from fem_diff._conditions import Dirichlet, Neumann, Placed
@@ -119,10 +118,7 @@ class Elasticity(EnergyProblem):
         like = common_tensor({**moduli, **forces, **named})
 
         self.space, self.tables = space, space.tabulate(like=like)
-        first, second = (
-            check_finite(name, at_points(name, data, space, self.tables), "at the quadrature points")
-            for name, data in moduli.items()
-        )
+        first, second = (finite_at_points(name, data, space, self.tables) for name, data in moduli.items())
         if lame is None:
             first = check_sign("young", first, zero=False)
             second = checked(second, _check_poisson)
@@ -146,9 +142,8 @@ class Elasticity(EnergyProblem):
             prepared = prepare(conditions, space, self.tables)
             fixed.append(prepared.fixed)
             displacements.append(prepared.values)
-            values = at_points(f"force[{k}]", force[k] if force else 0.0, space, self.tables)
-            values = check_finite(f"force[{k}]", values, "at the quadrature points")
-            load = differentiable_assemble((values * self.tables.weights,), self.tables, gradient=False)
+            values = finite_at_points(f"force[{k}]", force[k] if force else 0.0, space, self.tables)
+            load = integrals(values, self.tables)
             loads.append(load if prepared.load is None else load + prepared.load[0])
         self.load, self.boundary = _stacked(loads, ndim), _stacked(displacements, ndim)
         self.fixed = torch.stack(fixed)

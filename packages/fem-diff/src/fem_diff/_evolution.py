@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from fem_diff._autograd import differentiable_assemble, differentiable_evaluate
+from fem_diff._autograd import differentiable_evaluate, integrals
 from fem_diff._coefficients import (
     Data,
-    at_points,
     check_batch,
     check_finite,
     check_sign,
     common_tensor,
+    finite_at_points,
     on_nodes,
 )
 from fem_diff._derivative import pulled_back
@@ -29,8 +29,10 @@ from fem_diff._pointwise import (
     Potential,
     checked_parameters,
     second_derivative,
+    square_of,
 )
 from fem_diff._space import LagrangeSpace
+from fem_diff._unknowns import Unknowns
 from fem_diff._variational import Linearised, dirichlet
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
     from fem_diff._system import Callback
 
 
-class Flow:
+class Flow(Unknowns):
     r"""$c\,\partial_t u = \nabla\cdot(\nu\nabla u) - W'(u) + f$ with $u = g$ or no flux on the boundary.
 
     What `Heat` and `AllenCahn` have in common. Callables for f and g take time first, then the coordinates,
@@ -70,8 +72,7 @@ class Flow:
         self.potential, self.stabilisation, self.parameters = potential, stabilisation, tuple(parameters)
         coefficients = {}
         for name, value in (("diffusivity", diffusivity), ("capacity", capacity)):
-            found = at_points(name, value, space, self.tables)
-            found = check_finite(name, found, "at the quadrature points")
+            found = finite_at_points(name, value, space, self.tables)
             coefficients[name] = check_sign(name, found, zero=False)
         self.diffusivity, self.capacity = coefficients.values()
         self.source_in_time = source if callable(source) else None
@@ -87,14 +88,8 @@ class Flow:
         parts = {"diffusivity": self.diffusivity, "capacity": self.capacity, **at_zero}
         self.batch = check_batch([(name, tuple(part.shape[: -space.ndim])) for name, part in parts.items()])
 
-    def __repr__(self) -> str:
-        kind, space = type(self).__name__, self.space
-        return f"{kind}(Q{space.degree}, elements={space.mesh.elements}, batch={self.batch})"
-
     def _load(self, source: Data) -> Tensor:
-        values = at_points("source", source, self.space, self.tables)
-        values = check_finite("source", values, "at the quadrature points")
-        return differentiable_assemble((values * self.tables.weights,), self.tables, gradient=False)
+        return integrals(finite_at_points("source", source, self.space, self.tables), self.tables)
 
     def _source_at(self, t: float, data: Sequence[Tensor]) -> Tensor:
         function = self.source_in_time
@@ -138,8 +133,7 @@ class _Step(PointwiseProblem):
 
     def density(self, parts: Parts, *data: Tensor) -> Tensor:
         (*partials, v), (diffusivity, inertia, anchor, *parameters) = parts, data
-        squares = sum((partial.square() for partial in partials[1:]), partials[0].square())
-        density = (diffusivity * squares + inertia * (v - anchor).square()) / 2
+        density = (diffusivity * square_of(partials) + inertia * (v - anchor).square()) / 2
         return density if self.potential is None else density + self.potential(v, *self.points, *parameters)
 
     def hessian(self, parts: Parts) -> Hessian:

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from fem_diff._allen_cahn import double_well
-from fem_diff._autograd import differentiable_assemble, differentiable_evaluate
+from fem_diff._autograd import differentiable_evaluate, integrals
 from fem_diff._energy import energy, residual, stiffness
 from fem_diff._lifting import extended
 from fem_diff._matrix_free import MatrixFree
+from fem_diff._pointwise import square_of
 from fem_diff._variational import EnergyProblem
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def weak_residual(
     """
     r = residual(problem, u)
     tables = problem.tables
-    mass = differentiable_assemble((tables.weights,), tables, gradient=False)
+    mass = integrals(torch.ones_like(tables.weights), tables)
     return (r.square() / mass).sum(tuple(range(-problem.fixed.dim(), 0)))
 
 
@@ -221,8 +222,7 @@ def modica_mortola(
         )
     tables = space.tabulate(like=u)
     *partials, value = differentiable_evaluate(u, tables)
-    squares = sum((part.square() for part in partials[1:]), partials[0].square())
-    density = epsilon / 2 * squares + potential(value, *space.quadrature_points(like=u)) / epsilon
+    density = epsilon / 2 * square_of(partials) + potential(value, *space.quadrature_points(like=u)) / epsilon
     return (density * tables.weights).sum(tuple(range(-space.ndim, 0)))
 
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+from torch._C._functorch import get_interpreter_stack
 
-from fem_diff._cg import ConvergenceError, conjugate_gradients
+from fem_diff._cg import ConvergenceError, column, conjugate_gradients, dot, preconditioned
 from fem_diff._implicit import implicit
 from fem_diff._system import Callback, Record
 
@@ -21,13 +22,23 @@ CG_LIMIT = 1000  # steps of conjugate gradients for one linear equation
 HALVINGS = 30  # of a Newton step before giving up
 DECREASE = 1e-4  # of the energy, relative to what the slope promises (Armijo)
 FORCING = 0.1  # the largest relative residual at which the linear equation of a Newton step is left
+FLAT = 1e-5  # curvature, relative to the preconditioner's, that counts as none: float32 cycles leave some
 ROUNDING = 100  # units of rounding by which an energy may rise, being a sum of many terms
 
 
 def minimise(
     problem: EnergyProblem, *, tol: float, start: Tensor | None = None, callback: Callback | None = None
 ) -> tuple[Float[Tensor, "*batch_unknowns"], Record]:
-    """The minimiser, differentiable in the data of the problem, and how it was reached."""
+    """The minimiser, differentiable in the data of the problem, and how it was reached.
+
+    Raises:
+        NotImplementedError: within a transform of torch.func.
+    """
+    if get_interpreter_stack():
+        raise NotImplementedError(
+            "the transforms of torch.func go through `solve` for Poisson alone. Use torch.autograd: "
+            "backward(), grad(), functional.hessian(); and batch axes in place of vmap."
+        )
     free, shape = ~problem.fixed, tuple(problem.fixed.shape)
     with torch.no_grad():
         begin = problem.lift() if start is None else problem.impose(start.detach())
@@ -95,7 +106,7 @@ def _newton(
     for step in range(LIMIT + 1):
         r = problem.residual(u.view(full)).reshape(u.shape)
         k = problem.linearise(u)
-        norm = _dot(r, k.preconditioner(r)).clamp_min(0).sqrt()
+        norm = preconditioned(k.preconditioner, r)[1].sqrt()
         scale = torch.maximum(scale, torch.maximum(norm, k.size))
         relative = norm / torch.where(scale > 0, scale, 1.0)
         history.append(relative)
@@ -110,11 +121,11 @@ def _newton(
         iterations += active
         forcing = torch.maximum(relative.clamp_max(FORCING), 0.3 * tol / relative.clamp_min(tol))
         direction = _truncated(k, -r, torch.where(active, forcing, 1.0))
-        slope = _dot(r, direction)
+        slope = dot(r, direction)
         slack = ROUNDING * torch.finfo(u.dtype).eps * (value.abs() + scale.square())
         length = active.to(u.dtype)
         for _ in range(HALVINGS):
-            trial = u + _column(length, u) * direction
+            trial = u + column(length, u) * direction
             reached = energy_of(trial)
             short = ~(reached <= value + DECREASE * length * slope + slack)  # NaN is too far as well
             if not short.any():
@@ -139,33 +150,24 @@ def _truncated(k: Linearised, rhs: Tensor, forcing: Float[Tensor, " samples"]) -
     curvature at the first step it is the preconditioned residual.
     """
     x, r = torch.zeros_like(rhs), rhs.clone()
-    z = k.preconditioner(r)
-    p, rz = z, _dot(r, z)
+    z, rz = preconditioned(k.preconditioner, r)
+    p = z
     goal = forcing.square() * rz
     active = rz > goal
     for step in range(CG_LIMIT):
         if not active.any():
             break
         ap = k.operator(p)
-        curvature = _dot(p, ap)
-        concave = active & ~(curvature > 0)
+        curvature = dot(p, ap)
+        concave = active & ~(curvature > FLAT * rz)
         if step == 0:
-            x = torch.where(_column(concave, x), p, x)
+            x = torch.where(column(concave, x), p, x)
         active = active & ~concave
-        alpha = _column(torch.where(active, rz / torch.where(active, curvature, 1.0), 0.0), x)
+        alpha = column(torch.where(active, rz / torch.where(active, curvature, 1.0), 0.0), x)
         x = x + alpha * p
         r = r - alpha * ap
-        z = k.preconditioner(r)
-        new = _dot(r, z)
-        p = z + _column(new / torch.where(rz > 0, rz, 1.0), x) * p
+        z, new = preconditioned(k.preconditioner, r)
+        p = z + column(new / torch.where(rz > 0, rz, 1.0), x) * p
         rz = new
         active = active & (rz > goal)
     return x
-
-
-def _dot(a: Tensor, b: Tensor) -> Tensor:
-    return (a * b).flatten(1).sum(1)
-
-
-def _column(scalars: Tensor, like: Tensor) -> Tensor:
-    return scalars.view(-1, *(1,) * (like.dim() - 1))

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from fem_diff._autograd import differentiable_assemble, differentiable_evaluate
-from fem_diff._coefficients import Data, at_points, check_batch, check_finite, common_tensor
+from fem_diff._autograd import differentiable_evaluate, integrals
+from fem_diff._cg import column
+from fem_diff._coefficients import Data, check_batch, common_tensor, finite_at_points
 from fem_diff._contract import assemble, evaluate
 from fem_diff._derivative import pulled_back
 from fem_diff._levels import cycle
@@ -52,9 +53,7 @@ class PointwiseProblem(EnergyProblem):
         self.parameters = tuple(parameters)
         self.space, self.tables = space, space.tabulate(like=like)
         self.points = space.quadrature_points(like=like)
-        source = at_points("source", source, space, self.tables)
-        source = check_finite("source", source, "at the quadrature points")
-        self.load = differentiable_assemble((source * self.tables.weights,), self.tables, gradient=False)
+        self.load = integrals(finite_at_points("source", source, space, self.tables), self.tables)
         self.fixed, self.boundary = dirichlet(boundary, space, self.tables)
 
     def _settle(self, **parts: Tensor) -> None:
@@ -126,6 +125,11 @@ class PointwiseProblem(EnergyProblem):
             mean = entry.clamp_min(0).mean(tuple(range(1, entry.dim())), keepdim=True)
             along.append(torch.maximum(entry, SMALLEST * mean).clamp_min(torch.finfo(entry.dtype).tiny))
         ground = hessian[ndim, ndim].clamp_min(0) if value else None
+        if ground is not None and not self.fixed.any():  # where it vanishes, nothing holds the constant
+            longest = max(b - a for a, b in self.space.mesh.bounds)
+            ground = torch.maximum(
+                ground, SMALLEST / longest**2 * column(along[0].flatten(1).mean(1), ground)
+            )
         preconditioner = cycle(self.space, along, ground, free, single=single)
         squares = u.new_zeros(len(u))
         for a in range(ndim + value):
@@ -140,6 +144,11 @@ def checked_parameters(parameters: Sequence[Tensor]) -> dict[str, Data]:
         if not isinstance(parameter, Tensor):
             raise TypeError(f"`parameters` holds tensors; parameters[{k}] is {type(parameter).__name__}.")
     return {f"parameters[{k}]": parameter for k, parameter in enumerate(parameters)}
+
+
+def square_of(partials: Sequence[Tensor]) -> Tensor:
+    """|grad u|^2 at each point."""
+    return sum((partial.square() for partial in partials[1:]), partials[0].square())
 
 
 def second_derivative(potential: Potential, u: Tensor, others: Sequence[Tensor]) -> Tensor:

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 
 from fem_diff._anisotropic import Anisotropic, diffusion
-from fem_diff._autograd import differentiable_assemble
+from fem_diff._autograd import integrals
 from fem_diff._boundary import prepare
 from fem_diff._coefficients import (
     Data,
-    at_points,
     check_batch,
-    check_finite,
     check_sign,
     common_tensor,
+    finite_at_points,
 )
 from fem_diff._conditions import Boundary, placed
 from fem_diff._form import Form, Term
 from fem_diff._null_space import balanced, check_held
 from fem_diff._space import LagrangeSpace
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
+from fem_diff._unknowns import Unknowns
 
 
-class Poisson:
+class Poisson(Unknowns):
     r"""$-\nabla\cdot(\nu\nabla u) + \sigma u = f$ in the box, with boundary conditions (DSA eq. 12, 13).
 
     Coefficients are given in any of these forms, with batch axes in front that broadcast with each other:
@@ -127,8 +122,7 @@ class Poisson:
         names = ["diffusivity"] * len(terms)
         self._diffusions = len(terms)
         if not (isinstance(reaction, (int, float)) and reaction == 0):
-            values = at_points("reaction", reaction, space, self.tables)
-            values = check_finite("reaction", values, "at the quadrature points")
+            values = finite_at_points("reaction", reaction, space, self.tables)
             if not indefinite:
                 hint = " For Helmholtz's equation pass `indefinite=True`, and solver='direct' to solve."
                 values = check_sign("reaction", values, zero=True, hint=hint)
@@ -141,9 +135,7 @@ class Poisson:
         self.form, self.coefficients = Form(space, self.tables, terms), coefficients
         self.fixed, self.boundary = prepared.fixed, prepared.values
 
-        source_values = check_finite(
-            "source", at_points("source", source, space, self.tables), "at the quadrature points"
-        )
+        source_values = finite_at_points("source", source, space, self.tables)
         shapes = [
             (name, tuple(c.shape[: c.dim() - self.form.ndim_of(term)]))
             for name, term, c in zip(names, terms, coefficients, strict=True)
@@ -151,23 +143,19 @@ class Poisson:
         shapes += [("source", tuple(source_values.shape[:-ndim])), *prepared.batches]
         self.batch = check_batch(shapes)
 
-        loads = [self._integrals(source_values)]
+        loads = [integrals(source_values, self.tables)]
         held_by_fixed = bool(self.fixed.any())
         self.is_singular = not held_by_fixed and len(terms) == self._diffusions
         if prepared.load is not None:
             loads.append(prepared.load[0])
         self.load = sum(loads[1:], loads[0])
         if self.is_singular:
-            gross = [self._integrals(source_values.abs())]
+            gross = [integrals(source_values.abs(), self.tables)]
             if prepared.load is not None:
                 gross.append(prepared.load[1])
             self.load = balanced(self.load, sum(gross[1:], gross[0]), self.tables)
         elif not held_by_fixed and not indefinite:
             self.coefficients = check_held(self.form, self.coefficients, self._diffusions)
-
-    def _integrals(self, values: Tensor) -> Tensor:
-        """The integrals of a function, given at the quadrature points, against the basis functions."""
-        return differentiable_assemble((values * self.tables.weights,), self.tables, gradient=False)
 
     @property
     def diffusivity(self) -> Tensor:
@@ -190,27 +178,3 @@ class Poisson:
     def reaction(self) -> Tensor | None:
         """At the quadrature points, or broadcasting with them; None where it is the number zero."""
         return self.coefficients[self._diffusions] if self.form.has_value else None
-
-    def __repr__(self) -> str:
-        return f"Poisson(Q{self.space.degree}, elements={self.space.mesh.elements}, batch={self.batch})"
-
-    def impose(self, u: Float[Tensor, "*batch_nodes"]) -> Float[Tensor, "*all_nodes"]:
-        """`u` with the boundary values of the problem in place of its own."""
-        return torch.where(self.fixed, self.boundary, self.check_nodal("u", u))
-
-    def check_nodal(self, name: str, u: Tensor) -> Tensor:
-        """Returns `u`, after a check that it holds nodal values which fit the problem."""
-        like = self.tables.weights
-        if not isinstance(u, Tensor) or (u.dtype, u.device) != (like.dtype, like.device):
-            found = f"{u.dtype} on {u.device}" if isinstance(u, Tensor) else type(u).__name__
-            raise TypeError(
-                f"`{name}` must be a {like.dtype} tensor on {like.device} like the problem; got {found}."
-            )
-        ndim = self.space.ndim
-        if u.shape[-ndim:] != self.space.node_shape:
-            raise ValueError(
-                f"`{name}` has shape {tuple(u.shape)}; "
-                f"its last axes must be the nodes {self.space.node_shape}."
-            )
-        check_batch([(name, tuple(u.shape[:-ndim])), ("problem", self.batch)])
-        return u

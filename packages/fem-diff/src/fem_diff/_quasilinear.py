@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fem_diff._pointwise import Hessian, Parts, PointwiseProblem, Potential
+from fem_diff._pointwise import Hessian, Parts, PointwiseProblem, Potential, square_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,9 +60,7 @@ class Quasilinear(PointwiseProblem):
         self.data = (self.load, *self.parameters)
 
     def density(self, parts: Parts, *data: Tensor) -> Tensor:
-        partials = parts[:-1]
-        squares = sum((partial.square() for partial in partials[1:]), partials[0].square())
-        return self.phi(squares, *self.points, *data)
+        return self.phi(square_of(parts[:-1]), *self.points, *data)
 
     def hessian(self, parts: Parts) -> Hessian:
         return {pair: row for pair, row in super().hessian(parts).items() if max(pair) < self.space.ndim}

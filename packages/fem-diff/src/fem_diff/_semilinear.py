@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fem_diff._coefficients import Data, at_points, check_finite, check_sign
-from fem_diff._pointwise import Hessian, Parts, PointwiseProblem, Potential, second_derivative
+from fem_diff._coefficients import Data, check_sign, finite_at_points
+from fem_diff._pointwise import Hessian, Parts, PointwiseProblem, Potential, second_derivative, square_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,8 +60,7 @@ class Semilinear(PointwiseProblem):
     ) -> None:
         super().__init__(space, source, boundary, parameters, diffusivity=diffusivity)
         self.potential = potential
-        nu = at_points("diffusivity", diffusivity, space, self.tables)
-        nu = check_finite("diffusivity", nu, "at the quadrature points")
+        nu = finite_at_points("diffusivity", diffusivity, space, self.tables)
         self.diffusivity = check_sign("diffusivity", nu, zero=False)
         values = self._probe("potential", potential, "u")
         self._settle(diffusivity=self.diffusivity, potential=values)
@@ -69,8 +68,7 @@ class Semilinear(PointwiseProblem):
 
     def density(self, parts: Parts, *data: Tensor) -> Tensor:
         (*partials, u), (diffusivity, *parameters) = parts, data
-        squares = sum((partial.square() for partial in partials[1:]), partials[0].square())
-        return diffusivity * squares / 2 + self.potential(u, *self.points, *parameters)
+        return diffusivity * square_of(partials) / 2 + self.potential(u, *self.points, *parameters)
 
     def hessian(self, parts: Parts) -> Hessian:
         ndim = self.space.ndim

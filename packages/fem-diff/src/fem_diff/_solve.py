@@ -73,11 +73,13 @@ def solve(
 
     Derivatives with respect to diffusivity, reaction, source, Dirichlet, Neumann and Robin data come from the
     adjoint problem $K \lambda = \partial L / \partial u$, one more solve with the same matrix and
-    preconditioner; so do second and higher derivatives. The transforms of torch.func work: grad, vjp, jvp,
-    vmap (one batched solve) and what is made of them.
+    preconditioner; so do second and higher derivatives. For `Poisson` the transforms of torch.func work:
+    grad, vjp, jvp, vmap (one batched solve) and what is made of them, such as jacrev, jacfwd and hessian; a
+    tangent of a tangent (jvp of jvp) is an error.
 
     Args:
-        problem: what to solve.
+        problem: what to solve. All but `Poisson` is solved by Newton's method with conjugate gradients and
+            multigrid (by one linear solve if the energy is quadratic).
         solver: "multigrid", matrix-free conjugate gradients preconditioned by a multigrid cycle and started
             from the solution on coarser meshes, which needs memory and time in proportion to the number of
             nodes and takes any coefficients; "diagonalization", the exact inverse by the eigenvectors along
@@ -97,9 +99,13 @@ def solve(
         The nodal values with a record of the convergence.
 
     Raises:
+        NotImplementedError: a tangent of a tangent, or a transform of torch.func for another problem than
+            `Poisson`.
         ConvergenceError: the tolerance was not reached; no unconverged solution is ever returned.
         ValueError: an unknown solver, "multigrid" for an indefinite problem, a tolerance out of reach of the
-            dtype, a `u0` of the wrong shape.
+            dtype, a `u0` of the wrong shape; for a problem other than `Poisson` another solver than
+            "multigrid", tol="floor", an energy that is not finite at the start, or a function that reads a
+            tensor which wants a gradient beside `parameters`.
         ImportError: "direct" without scipy.
 
     Example:

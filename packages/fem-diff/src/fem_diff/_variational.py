@@ -14,6 +14,7 @@ from fem_diff._coefficients import Data, check_batch
 from fem_diff._conditions import Dirichlet, Placed
 from fem_diff._derivative import pulled_back
 from fem_diff._lifting import extended
+from fem_diff._unknowns import Unknowns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,24 +41,14 @@ class Linearised:
     size: Float[Tensor, " samples"]
 
 
-class EnergyProblem(ABC):
+class EnergyProblem(Unknowns, ABC):
     """Minimise an energy over u with given values at the fixed unknowns.
 
     Attributes:
-        space: the space of each component of u.
-        tables: basis matrices and weights at the quadrature points.
-        batch: the common batch shape of the data.
-        fixed: True at unknowns with given values; its shape is that of u without batch axes.
-        boundary: the given values, zero elsewhere.
         data: all tensors that the energy depends on beside u and `boundary`.
         quadratic: whether one linear solve finds the minimiser.
     """
 
-    space: LagrangeSpace
-    tables: Tables
-    batch: tuple[int, ...]
-    fixed: Bool[Tensor, "*unknowns"]
-    boundary: Float[Tensor, "*batch_unknowns"]
     data: tuple[Tensor, ...]
     quadratic = False
 
@@ -90,23 +81,6 @@ class EnergyProblem(ABC):
 
         return pulled_back(total, [u])[0]
 
-    def impose(self, u: Float[Tensor, "*batch_unknowns"]) -> Float[Tensor, "*all_unknowns"]:
-        """`u` with the given values of the problem in place of its own."""
-        return torch.where(self.fixed, self.boundary, self.check_nodal("u", u))
-
-    def check_nodal(self, name: str, u: Tensor) -> Tensor:
-        """Returns `u`, after a check that it holds nodal values which fit the problem."""
-        like, shape = self.tables.weights, tuple(self.fixed.shape)
-        if not isinstance(u, Tensor) or (u.dtype, u.device) != (like.dtype, like.device):
-            found = f"{u.dtype} on {u.device}" if isinstance(u, Tensor) else type(u).__name__
-            raise TypeError(
-                f"`{name}` must be a {like.dtype} tensor on {like.device} like the problem; got {found}."
-            )
-        if u.shape[-len(shape) :] != shape:
-            raise ValueError(f"`{name}` has shape {tuple(u.shape)}; its last axes must be {shape}.")
-        check_batch([(name, tuple(u.shape[: -len(shape)])), ("problem", self.batch)])
-        return u
-
     def lift(self) -> Float[Tensor, "*batch_unknowns"]:
         """Values of the whole batch, without a graph: the given ones, smooth in between."""
         shape = tuple(self.fixed.shape)
@@ -116,10 +90,6 @@ class EnergyProblem(ABC):
         lifted = torch.stack([extended(lifted[:, k], here, self.space) for k, here in enumerate(fixed)], 1)
         lifted = lifted.reshape(*self.batch, *shape)
         return torch.where(self.fixed, self.boundary.detach(), lifted)
-
-    def __repr__(self) -> str:
-        kind, space = type(self).__name__, self.space
-        return f"{kind}(Q{space.degree}, elements={space.mesh.elements}, batch={self.batch})"
 
 
 def dirichlet(
