@@ -140,7 +140,7 @@ def test_boundary_values_inside_are_not_read():
 
 
 def test_a_space_is_needed():
-    with pytest.raises(TypeError, match="`space` must be a LagrangeSpace; got BoxMesh"):
+    with pytest.raises(TypeError, match="`space` must be a LagrangeSpace or a SimplexSpace; got BoxMesh"):
         Poisson(unit_square(4))
 
 
@@ -148,9 +148,9 @@ def test_a_space_is_needed():
     ("arguments", "error", "message"),
     [
         (
-            {"solver": "amg"},
+            {"solver": "cholesky"},
             ValueError,
-            "`solver` must be one of 'auto', 'multigrid', 'diagonalization', 'direct'; got 'amg'",
+            "`solver` must be one of 'auto', 'multigrid', 'diagonalization', 'direct', 'amg'; got 'cholesky'",
         ),
         ({"tol": 0.0}, ValueError, r"`tol` must lie in \[4.4e-15, 1\) for torch.float64; got 0"),
         ({"tol": float("nan")}, ValueError, "`tol` must lie in"),

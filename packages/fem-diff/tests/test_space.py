@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from fem_diff import BoxMesh, LagrangeSpace, unit_square
-from fem_diff._contract import assemble, evaluate
 from fem_diff._reference import cell_averages, gauss_rule, lagrange_basis
 
 EPS = torch.finfo(torch.float64).eps
@@ -47,7 +46,7 @@ def test_a_polynomial_is_interpolated_evaluated_and_integrated_exactly(mesh, deg
     points = [x.clone().requires_grad_() for x in space.quadrature_points()]
     expected = polynomial(*points)
     gradient = torch.autograd.grad(expected.sum(), points)
-    found = evaluate(u, tables)
+    found = tables.evaluate(u)
     scale = 1000 * EPS  # cancellation in the monomials of the basis, times the sums over at most 4^3 nodes
     for a, b in zip(found, [*gradient, expected.detach()], strict=True):
         torch.testing.assert_close(a, b, rtol=scale, atol=scale * float(b.abs().max()))
@@ -64,10 +63,10 @@ def test_assemble_is_the_transpose_of_evaluate(mesh, gradient, value, generator)
     space = LagrangeSpace(mesh, 2, quadrature=4)
     u = torch.randn(3, *space.node_shape, generator=generator, dtype=torch.float64)
     tables = space.tabulate(like=u)
-    parts = evaluate(u, tables, gradient=gradient, value=value)
+    parts = tables.evaluate(u, gradient=gradient, value=value)
     others = [torch.randn(part.shape, generator=generator, dtype=torch.float64) for part in parts]
     left = sum((a * b).flatten(1).sum(1) for a, b in zip(parts, others, strict=True))
-    right = (u * assemble(others, tables, gradient=gradient, value=value)).flatten(1).sum(1)
+    right = (u * tables.assemble(others, gradient=gradient, value=value)).flatten(1).sum(1)
     torch.testing.assert_close(left, right, rtol=1000 * EPS, atol=1000 * EPS * u.numel())
 
 

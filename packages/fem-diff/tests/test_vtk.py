@@ -43,7 +43,9 @@ def test_vtk_reads_what_was_written(ending, mesh, dtype, generator, tmp_path):
 def test_what_cannot_be_written(tmp_path):
     space = LagrangeSpace(GRADED, 1)
     field = Field(space, torch.zeros(space.node_shape))
-    with pytest.raises(ValueError, match=r"`path` must end in .vti or .vtr; got 'field.vtu'"):
+    with pytest.raises(
+        ValueError, match=r"`path` must end in .vti or .vtr for a LagrangeSpace; got 'field.vtu'"
+    ):
         write_vtk(tmp_path / "field.vtu", field)
     with pytest.raises(ValueError, match=r"holds equal cells; the mesh is graded. Use .vtr"):
         write_vtk(tmp_path / "field.vti", field)

@@ -27,6 +27,8 @@ from fem_diff._mesh import BoxMesh, unit_square
 from fem_diff._problem import Poisson
 from fem_diff._quasilinear import Quasilinear
 from fem_diff._semilinear import Semilinear
+from fem_diff._simplex_mesh import SimplexMesh
+from fem_diff._simplex_space import SimplexSpace
 from fem_diff._solve import Solution, solve
 from fem_diff._space import LagrangeSpace
 from fem_diff._vtk import write_vtk
@@ -48,6 +50,8 @@ __all__ = [
     "Quasilinear",
     "Robin",
     "Semilinear",
+    "SimplexMesh",
+    "SimplexSpace",
     "Solution",
     "allen_cahn_energy",
     "double_well",

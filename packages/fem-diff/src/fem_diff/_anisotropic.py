@@ -16,8 +16,8 @@ from fem_diff._form import Term
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fem_diff._contract import Tables
-    from fem_diff._space import LagrangeSpace
+    from fem_diff._discrete import Tables
+    from fem_diff._spaces import Space
 
 SYMMETRIC = 100  # rounding errors by which the halves of a symmetric matrix may differ
 
@@ -46,11 +46,11 @@ class Anisotropic:
 
 
 def diffusion(
-    name: str, data: Data | Anisotropic, space: LagrangeSpace, tables: Tables
+    name: str, data: Data | Anisotropic, space: Space, tables: Tables
 ) -> tuple[tuple[Term, ...], tuple[Tensor, ...]]:
     """The terms of the diffusion, and their coefficients at the quadrature points."""
     ndim = space.ndim
-    nodal = isinstance(data, Tensor) and data.shape[-ndim:] == space.node_shape
+    nodal = isinstance(data, Tensor) and data.shape[-space.axes :] == space.node_shape
     hint = ""
     if nodal and space.degree > 1:
         hint = (

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 from torch._C._functorch import TransformType, get_interpreter_stack
 
-from fem_diff._contract import Tables, assemble, evaluate
-
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from fem_diff._discrete import Tables
 
 
 def tangents(rule: Callable[..., Any]) -> Callable[..., Any]:
@@ -41,7 +41,7 @@ def tangents(rule: Callable[..., Any]) -> Callable[..., Any]:
 class _Evaluate(torch.autograd.Function):
     @staticmethod
     def forward(u: Tensor, tables: Tables, gradient: bool, value: bool) -> tuple[Tensor, ...]:
-        return tuple(evaluate(u, tables, gradient=gradient, value=value))
+        return tuple(tables.evaluate(u, gradient=gradient, value=value))
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: tuple) -> None:
@@ -66,7 +66,7 @@ class _Evaluate(torch.autograd.Function):
 class _Assemble(torch.autograd.Function):
     @staticmethod
     def forward(tables: Tables, gradient: bool, value: bool, *parts: Tensor) -> Tensor:
-        return assemble(list(parts), tables, gradient=gradient, value=value)
+        return tables.assemble(list(parts), gradient=gradient, value=value)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:

@@ -12,13 +12,15 @@ from torch import Tensor
 from fem_diff._autograd import differentiable_assemble, plain
 from fem_diff._coefficients import Data, at_points, check_batch, check_finite, check_sign, on_nodes
 from fem_diff._conditions import Dirichlet, Neumann, Placed, Where
-from fem_diff._faces import Side
+from fem_diff._spaces import boundary_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from jaxtyping import Bool, Float
 
-    from fem_diff._contract import Tables
-    from fem_diff._space import LagrangeSpace
+    from fem_diff._discrete import Part, Tables
+    from fem_diff._spaces import Space
 
 ON_FACES = "at the quadrature points of the boundary"
 
@@ -39,37 +41,37 @@ class Prepared:
     fixed: Bool[Tensor, "*nodes"]
     values: Float[Tensor, "*batch_nodes"]
     load: tuple[Float[Tensor, "*load_nodes"], Float[Tensor, "*load_nodes"]] | None
-    robin: tuple[tuple[Side, Float[Tensor, "..."]], ...]
+    robin: tuple[tuple[Part, Float[Tensor, "..."]], ...]
     batches: tuple[tuple[str, tuple[int, ...]], ...]
 
 
-def prepare(conditions: list[Placed], space: LagrangeSpace, tables: Tables) -> Prepared:
+def prepare(conditions: list[Placed], space: Space, tables: Tables) -> Prepared:
     """Evaluates the conditions, and checks their data."""
     like = tables.weights
     given: list[tuple[Tensor, Tensor]] = []
     loads: list[tuple[Tensor, Tensor]] = []
     batches: list[tuple[str, tuple[int, ...]]] = []
-    robin: list[tuple[Side, Tensor]] = []
+    robin: list[tuple[Part, Tensor]] = []
     for placed in conditions:
         condition = placed.condition
-        sides = list(Side.all_of(space).values()) if placed.side is None else [placed.side]
+        sides = boundary_of(space) if placed.side is None else [placed.side]
         _check_whether_there_is_one(placed, sides)
         if isinstance(condition, Dirichlet):
             given.append(_dirichlet(placed, condition, sides, space, like))
-            batches.append((placed.label("value"), tuple(given[-1][1].shape[: -space.ndim])))
+            batches.append((placed.label("value"), tuple(given[-1][1].shape[: -space.axes])))
             continue
         for side in sides:
-            on_side = tables.across(side.axis)
+            on_side = side.tables(tables)
             mask = None if condition.where is None else _mask(placed, condition.where, side, like)
 
             def points(
-                field: str, data: Data, placed: Placed = placed, side: Side = side, mask: Tensor | None = mask
+                field: str, data: Data, placed: Placed = placed, side: Part = side, mask: Tensor | None = mask
             ) -> Tensor:
                 name = placed.label(field)
-                found = at_points(name, _of_side(name, data, placed, side), side, tables.across(side.axis))
+                found = at_points(name, _of_side(name, data, placed, side, space), side, side.tables(tables))
                 if mask is not None:
                     found = torch.where(mask, found, 0.0)
-                batches.append((name, tuple(found.shape[: found.dim() - side.ndim])))
+                batches.append((name, tuple(found.shape[: found.dim() - side.axes])))
                 return check_finite(name, found, ON_FACES)
 
             if isinstance(condition, Neumann):
@@ -97,61 +99,57 @@ def prepare(conditions: list[Placed], space: LagrangeSpace, tables: Tables) -> P
 
 
 def _dirichlet(
-    placed: Placed, condition: Dirichlet, sides: list[Side], space: LagrangeSpace, like: Tensor
+    placed: Placed, condition: Dirichlet, sides: Sequence[Part], space: Space, like: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Where the condition holds, and its values there."""
     here = torch.zeros(space.node_shape, dtype=torch.bool, device=like.device)
     for side in sides:
-        side.trace(here).fill_(True)
+        here |= side.mask(like=like)
     if condition.where is not None:
         answers = condition.where(*space.nodes(like=like))
         here = here & _checked_mask(placed, answers, space.node_shape, here)
     name, data = placed.label("value"), condition.value
     if isinstance(data, Tensor) and placed.side is not None:
         side = placed.side
-        batch, own = _split(data, side.ndim)
-        if data.dim() and own not in (side.node_shape, (1,) * side.ndim):
+        batch, own = _split(data, side.axes)
+        if data.dim() and own not in (side.node_shape, (1,) * side.axes):
             raise ValueError(
                 f"`{name}` has shape {tuple(data.shape)}; its last axes must be {side.node_shape} (nodes "
-                f"of the side) or {(1,) * side.ndim} (constant)."
+                f"of the side) or {(1,) * side.axes} (constant)."
             )
-        data = data.reshape(*batch, *(own or (1,) * side.ndim)).unsqueeze(side.axis - space.ndim)
-        data = data.expand(*batch, *space.node_shape) if own == side.node_shape and own else data
+        whole = bool(own) and own == side.node_shape
+        data = side.extend(data) if whole else data.reshape(*batch, *(1,) * space.axes)
     given = on_nodes(name, data, space, like)
     given = check_finite(name, torch.where(here, given, 0.0), "on the boundary")
     return here, given
 
 
-def _of_side(name: str, data: Data, placed: Placed, side: Side) -> Data:
+def _of_side(name: str, data: Data, placed: Placed, side: Part, space: Space) -> Data:
     """Data given for the whole boundary, as seen from one side."""
     if placed.side is not None or not isinstance(data, Tensor) or data.dim() == 0:
         return data
-    space = side.space
-    batch, own = _split(data, space.ndim)
+    batch, own = _split(data, space.axes)
     if own == space.node_shape:
         return side.trace(data)
-    if own == (1,) * space.ndim:
-        return data.reshape(*batch, *(1,) * side.ndim)
+    if own == (1,) * space.axes:
+        return data.reshape(*batch, *(1,) * side.axes)
     raise ValueError(
         f"`{name}` has shape {tuple(data.shape)}; for the whole boundary its last axes must be "
-        f"{space.node_shape} (nodes) or {(1,) * space.ndim} (constant). Or give each side its own data."
+        f"{space.node_shape} (nodes) or {(1,) * space.axes} (constant). Or give each side its own data."
     )
 
 
-def _split(data: Tensor, ndim: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Batch axes and the last `ndim` ones."""
-    cut = max(data.dim() - ndim, 0)
+def _split(data: Tensor, axes: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Batch axes and the last `axes` ones."""
+    cut = max(data.dim() - axes, 0)
     return tuple(data.shape[:cut]), tuple(data.shape[cut:])
 
 
-def _mask(placed: Placed, where: Where, side: Side, like: Tensor) -> Tensor:
+def _mask(placed: Placed, where: Where, side: Part, like: Tensor) -> Tensor:
     """At the quadrature points of the side, from the centres of its faces."""
-    answers = where(*side.quadrature_points(1, like=like)) if where else None
+    answers = where(*side.centres(like=like)) if where else None
     here = torch.zeros(side.element_shape, dtype=torch.bool, device=like.device)
-    mask = _checked_mask(placed, answers, side.element_shape, here)
-    for axis in range(side.ndim):
-        mask = mask.repeat_interleave(side.points, axis)
-    return mask
+    return side.from_elements(_checked_mask(placed, answers, side.element_shape, here))
 
 
 def _checked_mask(placed: Placed, answers: object, shape: tuple[int, ...], like: Tensor) -> Tensor:
@@ -164,7 +162,7 @@ def _checked_mask(placed: Placed, answers: object, shape: tuple[int, ...], like:
     return mask.expand(shape)
 
 
-def _check_whether_there_is_one(placed: Placed, sides: list[Side]) -> None:
+def _check_whether_there_is_one(placed: Placed, sides: Sequence[Part]) -> None:
     condition = placed.condition
     value = condition.value if placed.bare and isinstance(condition, Dirichlet) else None
     if not sides and not (isinstance(value, (int, float)) and value == 0):

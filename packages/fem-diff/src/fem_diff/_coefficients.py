@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
 import numpy as np  # torch.broadcast_shapes would import sympy, which takes seconds
 import torch
 from torch import Tensor
 
 from fem_diff._autograd import checked, differentiable_evaluate
-from fem_diff._contract import repeated
 
 if TYPE_CHECKING:
     from jaxtyping import Float
 
-    from fem_diff._contract import Tables
-    from fem_diff._space import LagrangeSpace
+    from fem_diff._discrete import Domain, Tables
+    from fem_diff._spaces import Space
 
 Data = float | Tensor | Callable[..., Tensor | float]
 
@@ -55,28 +54,9 @@ def common_tensor(data: dict[str, Data]) -> Tensor:
     return torch.empty(0, dtype=tensors[first].dtype, device=tensors[first].device)
 
 
-@runtime_checkable
-class Domain(Protocol):
-    """What has nodes, elements and quadrature points: a space, or the side of a box."""
-
-    @property
-    def ndim(self) -> int: ...
-    @property
-    def points(self) -> int: ...
-    @property
-    def node_shape(self) -> tuple[int, ...]: ...
-    @property
-    def element_shape(self) -> tuple[int, ...]: ...
-    @property
-    def quadrature_shape(self) -> tuple[int, ...]: ...
-    def quadrature_points(
-        self, points: int | None = None, *, like: Tensor | None = None
-    ) -> tuple[Tensor, ...]: ...
-
-
 def at_points(name: str, data: Data, domain: Domain, tables: Tables) -> Float[Tensor, "*batch_points"]:
     """Values at the quadrature points, or an array that broadcasts with them."""
-    like, ndim = tables.weights, domain.ndim
+    like, axes = tables.weights, domain.axes
     if callable(data):
         values = torch.as_tensor(data(*domain.quadrature_points(like=like))).to(like)
         try:
@@ -87,15 +67,15 @@ def at_points(name: str, data: Data, domain: Domain, tables: Tables) -> Float[Te
                 f"{domain.quadrature_shape}. Return one value per point, with batch axes in front."
             ) from None
     if not isinstance(data, Tensor):
-        return like.new_full((1,) * ndim, float(data))
-    cut = max(data.dim() - ndim, 0)
+        return like.new_full((1,) * axes, float(data))
+    cut = max(data.dim() - axes, 0)
     batch, own = tuple(data.shape[:cut]), tuple(data.shape[cut:])
-    if data.dim() == 0 or own == (1,) * ndim:
-        return data.reshape(*batch, *(1,) * ndim)
+    if data.dim() == 0 or own == (1,) * axes:
+        return data.reshape(*batch, *(1,) * axes)
     if own == domain.node_shape == domain.element_shape:
         raise ValueError(
             f"`{name}` has shape {tuple(data.shape)}, and {own} is the shape of the nodes and of the "
-            "elements alike (degree 1, periodic). Bring it to the quadrature points: "
+            "elements alike. Bring it to the quadrature points: "
             "`space.from_nodes(...)` or `space.from_elements(...)`, for a side `repeat_interleave`."
         )
     if own == domain.node_shape:
@@ -103,11 +83,11 @@ def at_points(name: str, data: Data, domain: Domain, tables: Tables) -> Float[Te
     if own == domain.quadrature_shape:
         return data
     if own == domain.element_shape:
-        return repeated(data, domain.points, ndim)
+        return domain.from_elements(data)
     raise ValueError(
         f"`{name}` has shape {tuple(data.shape)}; its last axes must be {domain.node_shape} (nodes), "
         f"{domain.element_shape} (elements), {domain.quadrature_shape} (quadrature points) "
-        f"or {(1,) * ndim} (constant)."
+        f"or {(1,) * axes} (constant)."
     )
 
 
@@ -116,19 +96,19 @@ def finite_at_points(name: str, data: Data, domain: Domain, tables: Tables) -> F
     return check_finite(name, at_points(name, data, domain, tables), "at the quadrature points")
 
 
-def on_nodes(name: str, data: Data, space: LagrangeSpace, like: Tensor) -> Float[Tensor, "*batch_nodes"]:
+def on_nodes(name: str, data: Data, space: Space, like: Tensor) -> Float[Tensor, "*batch_nodes"]:
     """Nodal values, or an array that broadcasts with them."""
-    ndim = space.ndim
+    axes = space.axes
     if callable(data):
         return space.interpolate(data, like=like)
     if not isinstance(data, Tensor):
-        return like.new_full((1,) * ndim, float(data))
-    if data.dim() and data.shape[-ndim:] not in (space.node_shape, (1,) * ndim):
+        return like.new_full((1,) * axes, float(data))
+    if data.dim() and data.shape[-axes:] not in (space.node_shape, (1,) * axes):
         raise ValueError(
             f"`{name}` has shape {tuple(data.shape)}; its last axes must be {space.node_shape} (nodes) "
-            f"or {(1,) * ndim} (constant)."
+            f"or {(1,) * axes} (constant)."
         )
-    return data if data.dim() else data.view((1,) * ndim)
+    return data if data.dim() else data.view((1,) * axes)
 
 
 def check_finite(name: str, values: Tensor, place: str) -> Tensor:

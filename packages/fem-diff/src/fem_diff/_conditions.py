@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from fem_diff._coefficients import Data
-from fem_diff._faces import Side
+from fem_diff._spaces import Space, sides_of
 
 if TYPE_CHECKING:
-    from fem_diff._space import LagrangeSpace
+    from fem_diff._discrete import Part
 
 Where = Callable[..., Tensor] | None
 
@@ -82,7 +82,7 @@ class Placed:
 
     name: str
     condition: Condition
-    side: Side | None
+    side: Part | None
     bare: bool
 
     @property
@@ -96,7 +96,7 @@ class Placed:
         return self.name if self.bare else f"{self.name}.{field}"
 
 
-def placed(boundary: Boundary, space: LagrangeSpace) -> list[Placed]:
+def placed(boundary: Boundary, space: Space) -> list[Placed]:
     """Every condition in the order given.
 
     Raises:
@@ -105,17 +105,17 @@ def placed(boundary: Boundary, space: LagrangeSpace) -> list[Placed]:
     """
     if not isinstance(boundary, Mapping):
         return _listed("boundary", boundary, None)
-    sides = Side.all_of(space)
+    sides = sides_of(space)
     found: list[Placed] = []
     for name, part in boundary.items():
         if name not in sides:
-            listed = ", ".join(map(repr, sides)) or "none: every direction is periodic"
+            listed = ", ".join(map(repr, sides)) or "none"
             raise ValueError(f"`boundary` names the side {name!r}; the sides of this mesh are {listed}.")
         found += _listed(f"boundary[{name!r}]", part, sides[name])
     return found
 
 
-def _listed(name: str, part: OnePart, side: Side | None) -> list[Placed]:
+def _listed(name: str, part: OnePart, side: Part | None) -> list[Placed]:
     if isinstance(part, Condition):
         return [Placed(name, part, side, bare=False)]
     if not isinstance(part, Sequence):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Tables:
+class BoxTables:
     """One-dimensional basis matrices at the points of a quadrature rule, on one device.
 
     Attributes:
@@ -44,14 +44,48 @@ class Tables:
         """The number of directions."""
         return len(self.derivatives)
 
-    def across(self, axis: int) -> Tables:
+    @property
+    def axes(self) -> int:
+        """The number of axes of an array of nodal values."""
+        return self.ndim
+
+    def evaluate(self, u: Tensor, *, gradient: bool = True, value: bool = True) -> list[Tensor]:
+        """Partial derivatives (with `gradient`) and last the value (with `value`) at the points."""
+        ndim, degree = self.ndim, self.degree
+        partials: list[Tensor] = []
+        for axis in reversed(range(ndim)):
+            shape = (degree, ndim, self.periodic[axis])
+            partials = [_interpolate(part, self.values, *shape) for part in partials]
+            if gradient:
+                partials.insert(0, _interpolate(u, self.derivatives[axis], *shape))
+            if axis or value:
+                u = _interpolate(u, self.values, *shape)
+        return [*partials, u] if value else partials
+
+    def assemble(self, parts: list[Tensor], *, gradient: bool = True, value: bool = True) -> Tensor:
+        """The transpose of `evaluate`, from as many parts as that one returns to nodal values."""
+        ndim, degree = self.ndim, self.degree
+        partials = list(parts[:ndim]) if gradient else []
+        total = parts[-1] if value else None
+        for axis in range(ndim):
+            shape = (degree, ndim, self.periodic[axis])
+            total = None if total is None else _accumulate(total, self.values, *shape)
+            if gradient:
+                share = _accumulate(partials.pop(0), self.derivatives[axis], *shape)
+                total = share if total is None else total.add_(share)
+                partials = [_accumulate(part, self.values, *shape) for part in partials]
+        if total is None:
+            raise ValueError("nothing to assemble: give the parts of the gradient, of the value, or both.")
+        return total.contiguous()
+
+    def across(self, axis: int) -> BoxTables:
         """The tables of the faces across a direction: those of the other directions."""
         derivatives, weights = (
             (*parts[:axis], *parts[axis + 1 :]) for parts in (self.derivatives, self.axis_weights)
         )
         periodic = (*self.periodic[:axis], *self.periodic[axis + 1 :])
         product = product_of(weights, like=self.weights)
-        return Tables(self.degree, periodic, self.values, derivatives, weights, product)
+        return BoxTables(self.degree, periodic, self.values, derivatives, weights, product)
 
 
 def product_of(weights: tuple[Tensor, ...], *, like: Tensor) -> Tensor:
@@ -93,37 +127,6 @@ def _accumulate(v: Tensor, matrix: Tensor, degree: int, ndim: int, periodic: boo
         out[:, -1] = 0
         out[:, degree::degree] += last
     return out.transpose(1, 2).reshape(*batch, *rest, -1)
-
-
-def evaluate(u: Tensor, tables: Tables, *, gradient: bool = True, value: bool = True) -> list[Tensor]:
-    """Partial derivatives (with `gradient`) and last the value (with `value`) of a function at the points."""
-    ndim, degree = tables.ndim, tables.degree
-    partials: list[Tensor] = []
-    for axis in reversed(range(ndim)):
-        shape = (degree, ndim, tables.periodic[axis])
-        partials = [_interpolate(part, tables.values, *shape) for part in partials]
-        if gradient:
-            partials.insert(0, _interpolate(u, tables.derivatives[axis], *shape))
-        if axis or value:
-            u = _interpolate(u, tables.values, *shape)
-    return [*partials, u] if value else partials
-
-
-def assemble(parts: list[Tensor], tables: Tables, *, gradient: bool = True, value: bool = True) -> Tensor:
-    """The transpose of `evaluate`, from as many parts as that one returns to nodal values."""
-    ndim, degree = tables.ndim, tables.degree
-    partials = list(parts[:ndim]) if gradient else []
-    total = parts[-1] if value else None
-    for axis in range(ndim):
-        shape = (degree, ndim, tables.periodic[axis])
-        total = None if total is None else _accumulate(total, tables.values, *shape)
-        if gradient:
-            share = _accumulate(partials.pop(0), tables.derivatives[axis], *shape)
-            total = share if total is None else total.add_(share)
-            partials = [_accumulate(part, tables.values, *shape) for part in partials]
-    if total is None:
-        raise ValueError("nothing to assemble: give the parts of the gradient, of the value, or both.")
-    return total.contiguous()
 
 
 def repeated(values: Tensor, points: int, ndim: int) -> Tensor:

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from fem_diff._box_system import BoxSystem
 from fem_diff._cg import ConvergenceError, dot
-from fem_diff._system import Callback, Record, System
+from fem_diff._system import Callback, Record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jaxtyping import Float
 
-    from fem_diff._contract import Tables
+    from fem_diff._contract import BoxTables
     from fem_diff._form import Form
     from fem_diff._space import LagrangeSpace
 
@@ -23,7 +24,7 @@ LIMIT = 4  # corrections by the inverse of the residual; the first one measures 
 LARGEST = {1: 200, 2: 1500, 3: 1500}  # nodes per direction up to which this beats multigrid, by dimension
 
 
-class Diagonalization(System):
+class Diagonalization(BoxSystem):
     r"""$K^{-1} = (V \otimes W)(\nu\lambda_i + \nu\mu_j + \sigma)^{-1}(V \otimes W)^T$, exact up to rounding.
 
     The columns of V solve $K_1 v = \lambda M_1 v$, $v^T M_1 v = 1$, with the stiffness and mass matrices
@@ -134,7 +135,7 @@ def pays(form: Form, coefficients: Sequence[Tensor], fixed: Tensor) -> bool:
 
 
 def line_matrices(
-    space: LagrangeSpace, tables: Tables, axis: int
+    space: LagrangeSpace, tables: BoxTables, axis: int
 ) -> tuple[Float[Tensor, "n n"], Float[Tensor, "n n"]]:
     """Stiffness and mass matrix along one direction, in float64 on the CPU."""
     degree, nodes = tables.degree, space.node_shape[axis]

@@ -20,7 +20,6 @@ from fem_diff._coefficients import (
     first_of,
 )
 from fem_diff._conditions import Dirichlet, Neumann, Placed
-from fem_diff._contract import assemble, evaluate
 from fem_diff._faces import Side
 from fem_diff._levels import cycle
 from fem_diff._space import LagrangeSpace
@@ -28,6 +27,7 @@ from fem_diff._variational import EnergyProblem, Linearised
 
 if TYPE_CHECKING:
     from jaxtyping import Float
+
 
 OnSides = Mapping[str, Data | Sequence[Data | None]]
 
@@ -192,7 +192,7 @@ class Elasticity(EnergyProblem):
             ]
 
         def apply(v: Tensor) -> Tensor:
-            return assemble(self._stress(evaluate(v, tables, value=False), *weighted), tables, value=False)
+            return tables.assemble(self._stress(tables.evaluate(v, value=False), *weighted), value=False)
 
         def precondition(r: Tensor) -> Tensor:
             return torch.stack([one(r[:, k]) for k, one in enumerate(cycles)], 1)

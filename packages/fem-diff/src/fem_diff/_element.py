@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from jaxtyping import Float
 
-    from fem_diff._contract import Tables
+    from fem_diff._contract import BoxTables
 
 CACHED = 2**19  # numbers at the quadrature points that a block of elements may hold on the CPU
 LAUNCHED = 2**27  # the same on an accelerator, where only memory bounds it
@@ -40,7 +40,7 @@ class ElementOperator:
 
     def __init__(
         self,
-        tables: Tables,
+        tables: BoxTables,
         terms: Sequence[tuple[tuple[tuple[int, int], ...], Float[Tensor, "#batch *points"]]],
     ) -> None:
         self.degree, self.ndim = tables.degree, tables.ndim
@@ -64,12 +64,12 @@ class ElementOperator:
         limit = CACHED if tables.weights.device.type == "cpu" else LAUNCHED
         self.block = max(1, limit // len(self.basis))
 
-    def _element_basis(self, tables: Tables, i: int) -> Tensor:
+    def _element_basis(self, tables: BoxTables, i: int) -> Tensor:
         """(points, local nodes) of D_i on the first element."""
         derivatives = [table[0] if table.dim() == 3 else table for table in tables.derivatives]
         return reduce(torch.kron, [derivatives[k] if k == i else tables.values for k in range(self.ndim)])
 
-    def _scale(self, tables: Tables, i: int, j: int) -> Tensor | None:
+    def _scale(self, tables: BoxTables, i: int, j: int) -> Tensor | None:
         """What D_i u D_j v is on each element, relative to the first; None where all are alike."""
         scale = None
         for k in (i, j):

@@ -46,10 +46,10 @@ def energy(problem: Poisson | EnergyProblem, u: Float[Tensor, "*batch_nodes"]) -
     if isinstance(problem, EnergyProblem):
         return problem.energy(u)
     form, u = problem.form, problem.impose(u)
-    total = -(problem.load * u).sum(tuple(range(-problem.space.ndim, 0)))
+    total = -(problem.load * u).sum(tuple(range(-problem.space.axes, 0)))
     for term, coefficient, parts in zip(form.terms, problem.coefficients, form.parts(u), strict=True):
         density = coefficient * form.density(term, parts, parts)
-        total = total + density.sum(tuple(range(density.dim() - form.ndim_of(term), density.dim()))) / 2
+        total = total + density.sum(tuple(range(density.dim() - form.axes_of(term), density.dim()))) / 2
     return total
 
 

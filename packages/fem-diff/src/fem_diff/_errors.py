@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from fem_diff._contract import evaluate
-
 if TYPE_CHECKING:
     from jaxtyping import Float
 
@@ -54,11 +52,11 @@ def nodal_rms(field: Field, exact: Exact) -> Float[Tensor, "*batch"]:
     mesh by whole orders in h), so this is no bound for the L2 error.
     """
     difference = field.u.detach() - exact(*field.space.nodes(like=field.u))
-    return difference.square().mean(tuple(range(-field.space.ndim, 0))).sqrt()
+    return difference.square().mean(tuple(range(-field.space.axes, 0))).sqrt()
 
 
 def _norm(density: Tensor, field: Field) -> Tensor:
-    return density.sum(tuple(range(-field.space.ndim, 0))).sqrt()
+    return density.sum(tuple(range(-field.space.axes, 0))).sqrt()
 
 
 def _at_points(field: Field, exact: Exact, *, gradient: bool) -> tuple[list[Tensor], Tensor]:
@@ -76,5 +74,5 @@ def _at_points(field: Field, exact: Exact, *, gradient: bool) -> tuple[list[Tens
             )  # keeps coordinates that are not used
             expected = list(torch.autograd.grad(total, coordinates))
     expected.append(values.detach())
-    found = evaluate(field.u.detach(), tables, gradient=gradient)
+    found = tables.evaluate(field.u.detach(), gradient=gradient)
     return [a - b for a, b in zip(found, expected, strict=True)], tables.weights

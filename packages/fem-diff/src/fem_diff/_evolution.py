@@ -67,7 +67,8 @@ class Flow(Unknowns):
         data = {"diffusivity": diffusivity, "capacity": capacity, "source": source}
         data |= {} if boundary is None else {"boundary": boundary}
         like = common_tensor({**data, **checked_parameters(parameters)})
-        self.space, self.tables = space, space.tabulate(like=like)
+        self.space: LagrangeSpace = space  # pyright: ignore[reportIncompatibleVariableOverride] (set once)
+        self.tables = space.tabulate(like=like)
         self.points = space.quadrature_points(like=like)
         self.potential, self.stabilisation, self.parameters = potential, stabilisation, tuple(parameters)
         coefficients = {}
@@ -174,8 +175,7 @@ class Evolution(Field):
     states: Float[Tensor, "saved *batch_nodes"] = field(kw_only=True)
 
     def __repr__(self) -> str:
-        mesh = f"Q{self.space.degree}, elements={self.space.mesh.elements}"
-        return f"Evolution({mesh}, saved={len(self.times)}, time={float(self.times[-1]):g})"
+        return f"Evolution({self.space.label}, saved={len(self.times)}, time={float(self.times[-1]):g})"
 
 
 def evolve(

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from jaxtyping import Float, Shaped
+from fem_diff._contract import repeated
 
-    from fem_diff._contract import Tables
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, Shaped
+
+    from fem_diff._contract import BoxTables
     from fem_diff._space import LagrangeSpace
 
 #: names of the low and high end of each direction
@@ -43,7 +45,7 @@ class Side:
         }
 
     @property
-    def ndim(self) -> int:
+    def axes(self) -> int:
         """The number of directions along the side."""
         return self.space.ndim - 1
 
@@ -76,7 +78,21 @@ class Side:
         axes[self.axis] = like.new_full((1,), self.space.mesh.bounds[self.axis][self.end])
         return tuple(x.squeeze(self.axis) for x in torch.meshgrid(*axes, indexing="ij"))
 
-    def tables(self, tables: Tables) -> Tables:
+    def from_elements(self, values: Shaped[Tensor, "*batch_faces"]) -> Shaped[Tensor, "*batch_points"]:
+        """One value per face, brought to the quadrature points."""
+        return repeated(values, self.points, self.axes)
+
+    def centres(self, *, like: Tensor) -> tuple[Float[Tensor, "*faces"], ...]:
+        """The coordinates of the centres of the faces."""
+        return self.quadrature_points(1, like=like)
+
+    def mask(self, *, like: Tensor) -> Bool[Tensor, "*nodes"]:
+        """True at the nodes of the side."""
+        found = torch.zeros(self.space.node_shape, dtype=torch.bool, device=like.device)
+        self.trace(found).fill_(True)
+        return found
+
+    def tables(self, tables: BoxTables) -> BoxTables:
         """The tables of the side, of those of the box."""
         return tables.across(self.axis)
 

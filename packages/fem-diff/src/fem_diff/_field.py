@@ -9,12 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fem_diff._reference import lagrange_basis
+from fem_diff._simplex_space import SimplexSpace
+from fem_diff._space import LagrangeSpace
 
 if TYPE_CHECKING:
     from jaxtyping import Float
 
-    from fem_diff._space import LagrangeSpace
+    from fem_diff._spaces import Space
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,11 @@ class Field:
         ValueError: `u` has other last axes.
     """
 
-    space: LagrangeSpace
+    space: Space
     u: Float[Tensor, "*batch_nodes"]
 
     def __post_init__(self) -> None:
-        if self.u.shape[-self.space.ndim :] != self.space.node_shape:
+        if self.u.shape[-self.space.axes :] != self.space.node_shape:
             raise ValueError(
                 f"`u` has shape {tuple(self.u.shape)}; "
                 f"its last axes must be the nodes {self.space.node_shape}."
@@ -53,13 +54,9 @@ class Field:
             raise ValueError(
                 f"`points` has shape {tuple(points.shape)}; it must be (p, {ndim}), one row per point."
             )
-        numbers = torch.zeros(len(points), 1, dtype=torch.int64, device=self.u.device)
-        factors = self.u.new_ones(len(points), 1)
-        for axis in range(ndim):
-            nodes, basis = self._along(axis, points[:, axis])
-            numbers = (numbers[:, :, None] * self.space.node_shape[axis] + nodes[:, None, :]).flatten(1)
-            factors = (factors[:, :, None] * basis[:, None, :]).flatten(1)
-        return (self.u.flatten(-ndim)[..., numbers] * factors).sum(-1)
+        numbers, basis = self.space.locate(points)
+        nodal = self.u.flatten(-self.space.axes)
+        return (nodal[..., numbers.to(nodal.device)] * basis.to(nodal)).sum(-1)
 
     def on_grid(self, *coordinates: Float[Tensor, " _"]) -> Float[Tensor, "*batch_points"]:
         """Values on the grid spanned by one array of coordinates per direction, axes in the same order.
@@ -71,11 +68,16 @@ class Field:
             raise ValueError(
                 f"on_grid needs {self.space.ndim} arrays of coordinates; got {len(coordinates)}."
             )
+        space = self.space
+        if not isinstance(space, LagrangeSpace):
+            grid = torch.meshgrid(*coordinates, indexing="ij")
+            flat = torch.stack([x.flatten() for x in grid], -1)
+            return self.evaluate(flat).unflatten(-1, grid[0].shape)
         values = self.u
         for axis, x in enumerate(coordinates):
-            nodes, basis = self._along(axis, x)
-            along = values.movedim(axis - self.space.ndim, -1)
-            values = (along[..., nodes] * basis).sum(-1).movedim(-1, axis - self.space.ndim)
+            nodes, basis = space.locate_along(axis, x.to(self.u.device))
+            along = values.movedim(axis - space.ndim, -1)
+            values = (along[..., nodes] * basis.to(along)).sum(-1).movedim(-1, axis - space.ndim)
         return values
 
     def plot(self, ax: Any = None, *, samples: int = 201) -> Any:
@@ -83,7 +85,7 @@ class Field:
 
         Args:
             ax: matplotlib axes; new ones if left out.
-            samples: points per direction at which it is evaluated.
+            samples: points per direction at which it is evaluated; on triangles it is drawn from the nodes.
 
         Returns:
             The axes.
@@ -92,12 +94,11 @@ class Field:
             ValueError: the field has batch axes or three directions.
             ImportError: matplotlib is missing.
         """
-        ndim = self.space.ndim
-        if self.u.dim() > ndim:
-            raise ValueError(
-                f"plot draws one sample; `u` has batch axes {tuple(self.u.shape[:-ndim])}. Pick one first."
-            )
-        if ndim > 2:
+        space = self.space
+        if self.u.dim() > space.axes:
+            batch = tuple(self.u.shape[: -space.axes])
+            raise ValueError(f"plot draws one sample; `u` has batch axes {batch}. Pick one first.")
+        if space.ndim > 2:
             raise ValueError("plot draws one- and two-dimensional fields; take a slice with on_grid.")
         if ax is None:
             try:
@@ -107,32 +108,20 @@ class Field:
                     'plot needs matplotlib. Install it with: pip install "fem-diff[plot]"'
                 ) from None
             ax = pyplot.figure().add_subplot()
-        like = self.u.detach()
-        axes = [torch.linspace(a, b, samples).to(like) for a, b in self.space.mesh.bounds]
-        values = Field(self.space, like).on_grid(*axes).cpu().numpy()
+        nodal = self.u.detach()
         ax.set_xlabel("x")
-        if ndim == 1:
-            ax.plot(axes[0].cpu().numpy(), values)
-            ax.set_ylabel("u")
+        if isinstance(space, SimplexSpace):
+            x, y = (c.numpy() for c in space.nodes())
+            image = ax.tripcolor(x, y, space.linear_cells, nodal.cpu().numpy(), shading="gouraud")
+            ax.set_aspect("equal")
         else:
-            image = ax.imshow(values.T, origin="lower", extent=np.ravel(self.space.mesh.bounds))
-            ax.figure.colorbar(image, ax=ax, label="u")
-            ax.set_ylabel("y")
+            axes = [torch.linspace(a, b, samples).to(nodal) for a, b in space.bounds]
+            values = Field(space, nodal).on_grid(*axes).cpu().numpy()
+            if space.ndim == 1:
+                ax.plot(axes[0].cpu().numpy(), values)
+                ax.set_ylabel("u")
+                return ax
+            image = ax.imshow(values.T, origin="lower", extent=np.ravel(space.bounds))
+        ax.figure.colorbar(image, ax=ax, label="u")
+        ax.set_ylabel("y")
         return ax
-
-    def _along(self, axis: int, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The nodes of the cell that holds each coordinate, and the basis values there."""
-        mesh, degree = self.space.mesh, self.space.degree
-        a, b = mesh.bounds[axis]
-        outside = ~((x >= a) & (x <= b))
-        if outside.any():
-            k = int(outside.nonzero()[0])
-            raise ValueError(
-                f"coordinate {k} along axis {axis} is {float(x[k]):g}; the box spans [{a:g}, {b:g}]."
-            )
-        place = x.detach().cpu().numpy().astype(np.float64)
-        starts = mesh.vertices[axis][:-1]
-        cell = np.maximum(np.searchsorted(starts, place, side="right") - 1, 0)
-        basis, _ = lagrange_basis(degree, 2 * (place - starts[cell]) / mesh.cell_widths[axis][cell] - 1)
-        nodes = (cell[:, None] * degree + np.arange(degree + 1)) % self.space.node_shape[axis]
-        return torch.from_numpy(nodes).to(self.u.device), torch.from_numpy(basis).to(self.u)

@@ -16,23 +16,22 @@ if TYPE_CHECKING:
 
     from jaxtyping import Float
 
-    from fem_diff._contract import Tables
-    from fem_diff._faces import Side
-    from fem_diff._space import LagrangeSpace
+    from fem_diff._discrete import Part, Tables
+    from fem_diff._spaces import Space
 
 
 @dataclass(frozen=True)
 class Term:
-    r"""$\int c \sum_{(i, j)} (D_i u)(D_j v)$ over the box or one of its sides, symmetric in u and v.
+    r"""$\int c \sum_{(i, j)} (D_i u)(D_j v)$ over the mesh or a part of its boundary, symmetric in u and v.
 
     Attributes:
-        pairs: $D_i$ is the partial derivative along the direction i, and the value for i = ndim (on a side
-            for i = 0).
-        side: None for the box.
+        pairs: $D_i$ is the partial derivative along the direction i, and the value for i = ndim (on the
+            boundary for i = 0).
+        side: None for the inside.
     """
 
     pairs: tuple[tuple[int, int], ...]
-    side: Side | None = None
+    side: Part | None = None
 
 
 @dataclass(frozen=True)
@@ -45,28 +44,36 @@ class Form:
         terms: at least one of them with partial derivatives.
     """
 
-    space: LagrangeSpace
+    space: Space
     tables: Tables
     terms: tuple[Term, ...]
 
     @cached_property
     def has_value(self) -> bool:
-        """Whether the value of u inside the box is needed."""
+        """Whether the value of u inside is needed."""
         ndim = self.space.ndim
         return any((ndim, ndim) in term.pairs for term in self.terms if term.side is None)
 
     @cached_property
     def is_diagonal(self) -> bool:
-        """Whether no product inside the box mixes two partial derivatives."""
+        """Whether no product inside mixes two partial derivatives."""
         return all(i == j for term in self.terms if term.side is None for i, j in term.pairs)
 
-    def ndim_of(self, term: Term) -> int:
-        """The number of directions over which a term is integrated."""
-        return self.space.ndim if term.side is None else term.side.ndim
+    def axes_of(self, term: Term) -> int:
+        """The number of axes of the values of a term at the quadrature points."""
+        return self.space.axes if term.side is None else term.side.axes
+
+    @cached_property
+    def _tables(self) -> dict[int, Tables]:
+        """The tables of the domain of each term, by its identity: those of a side are made once."""
+        return {
+            id(term): self.tables if term.side is None else term.side.tables(self.tables)
+            for term in self.terms
+        }
 
     def tables_of(self, term: Term) -> Tables:
         """The tables of the domain of a term."""
-        return self.tables if term.side is None else self.tables.across(term.side.axis)
+        return self._tables[id(term)]
 
     def parts(self, u: Float[Tensor, "*batch_nodes"]) -> list[tuple[Tensor, ...]]:
         """For each term the $D_i u$ at the quadrature points. Differentiable."""

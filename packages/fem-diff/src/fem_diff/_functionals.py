@@ -14,6 +14,7 @@ from fem_diff._energy import energy, residual, stiffness
 from fem_diff._lifting import extended
 from fem_diff._matrix_free import MatrixFree
 from fem_diff._pointwise import square_of
+from fem_diff._space import LagrangeSpace
 from fem_diff._variational import EnergyProblem
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from fem_diff._pointwise import Potential
     from fem_diff._problem import Poisson
-    from fem_diff._space import LagrangeSpace
+    from fem_diff._spaces import Space
 
 
 def log_energy(
@@ -102,7 +103,7 @@ def rescaled(
     r"""$\bar g + t v$ with the t of least energy, for u = $\bar g + v$ as in `scale_free_energy`."""
     v, square, linear = _split(problem, u)
     t = torch.where(square > 0, linear / torch.where(square > 0, square, 1.0), 0.0)
-    return problem.impose(u) + (t[(..., *(None,) * problem.space.ndim)] - 1) * v
+    return problem.impose(u) + (t[(..., *(None,) * problem.space.axes)] - 1) * v
 
 
 def weak_residual(
@@ -113,6 +114,7 @@ def weak_residual(
     For a smooth u the quotients $r_i/m_i$ are averages of the strong residual, so this is about its squared
     L2 norm, of order $h^{-2}$ worse conditioned than the energy. Zero for the solution alone.
     """
+    _check_box("weak_residual", problem)
     r = residual(problem, u)
     tables = problem.tables
     mass = integrals(torch.ones_like(tables.weights), tables)
@@ -145,6 +147,7 @@ class DualNorm:
     """
 
     def __init__(self, problem: Poisson | EnergyProblem) -> None:
+        _check_box("DualNorm", problem)
         self.problem = problem
         shape = problem.fixed.shape
         if isinstance(problem, EnergyProblem):
@@ -187,7 +190,7 @@ class _Precondition(torch.autograd.Function):
 
 
 def modica_mortola(
-    space: LagrangeSpace,
+    space: Space,
     u: Float[Tensor, "*batch_nodes"],
     *,
     epsilon: float,
@@ -216,18 +219,18 @@ def modica_mortola(
     """
     if not (math.isfinite(epsilon) and epsilon > 0):
         raise ValueError(f"`epsilon` must be positive and finite; got {epsilon:g}.")
-    if u.shape[-space.ndim :] != space.node_shape:
+    if u.shape[-space.axes :] != space.node_shape:
         raise ValueError(
             f"`u` has shape {tuple(u.shape)}; its last axes must be the nodes {space.node_shape}."
         )
     tables = space.tabulate(like=u)
     *partials, value = differentiable_evaluate(u, tables)
     density = epsilon / 2 * square_of(partials) + potential(value, *space.quadrature_points(like=u)) / epsilon
-    return (density * tables.weights).sum(tuple(range(-space.ndim, 0)))
+    return (density * tables.weights).sum(tuple(range(-space.axes, 0)))
 
 
 def allen_cahn_energy(
-    space: LagrangeSpace,
+    space: Space,
     u: Float[Tensor, "*batch_nodes"],
     *,
     epsilon: float,
@@ -240,14 +243,22 @@ def allen_cahn_energy(
     return modica_mortola(space, u, epsilon=epsilon, potential=potential) / epsilon
 
 
+def _check_box(name: str, problem: Poisson | EnergyProblem) -> None:
+    if not isinstance(problem.space, LagrangeSpace):
+        raise TypeError(
+            f"{name} is for problems on a LagrangeSpace; got one on a {type(problem.space).__name__}. "
+            "Use energy or log_energy."
+        )
+
+
 def _split(problem: Poisson | EnergyProblem, u: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """V, a(v, v) and l(v)."""
     if isinstance(problem, EnergyProblem):
         raise TypeError(f"`problem` must be a Poisson problem; got {type(problem).__name__}. Use log_energy.")
-    ndim, nodes = problem.space.ndim, problem.space.node_shape
-    boundary = problem.boundary.expand(*problem.boundary.shape[:-ndim], *nodes)
+    count, nodes = problem.space.axes, problem.space.node_shape
+    boundary = problem.boundary.expand(*problem.boundary.shape[:-count], *nodes)
     lifted = extended(boundary.reshape(-1, *nodes), problem.fixed, problem.space).view(boundary.shape)
     v = torch.where(problem.fixed, 0.0, problem.check_nodal("u", u) - lifted)
-    axes = tuple(range(-ndim, 0))
+    axes = tuple(range(-count, 0))
     linear = -(residual(problem, torch.where(problem.fixed, boundary, lifted)) * v).sum(axes)
     return v, (v * stiffness(problem, v)).sum(axes), linear

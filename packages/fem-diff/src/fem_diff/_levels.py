@@ -66,6 +66,6 @@ def _ground(side: Side, cells: Tensor, sizes: list[Tensor]) -> Tensor:
     """Conductances to zero at the nodes of the box, from a Robin coefficient on the faces of a side."""
     periodic = side.space.mesh.periodic
     others = [axis for axis in range(side.space.ndim) if axis != side.axis]
-    for place, axis in zip(range(-side.ndim, 0), others, strict=True):
+    for place, axis in zip(range(-side.axes, 0), others, strict=True):
         cells = spread(cells * sizes[axis].view(-1, *(1,) * (-place - 1)), place, periodic=periodic[axis])
     return side.extend(cells)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from fem_diff._box_system import BoxSystem
 from fem_diff._cg import conjugate_gradients, improved
 from fem_diff._levels import cycle
 from fem_diff._nested import Embedding, halved_form, sampled
-from fem_diff._system import Callback, Record, System
+from fem_diff._system import Callback, Record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +25,7 @@ STEPS = {1: 2, 2: 3, 3: 5}  # on the meshes in between: the error falls below th
 SETTLED = 0.05  # of the error of the space: the last step of a solve with tol="floor" is at most as large
 
 
-class MatrixFree(System):
+class MatrixFree(BoxSystem):
     """Applies the operator element by element, stores no matrix, and works on any device.
 
     The preconditioner sees the diagonal of an anisotropic diffusivity.
@@ -61,11 +62,11 @@ class MatrixFree(System):
     @cached_property
     def coarser(self) -> tuple[MatrixFree, Embedding] | None:
         """The same problem on cells of twice the size, if they pair."""
-        form = halved_form(self.form)
+        form = halved_form(self.form, self.space)
         if form is None:
             return None
         coefficients = [
-            sampled(c, self.space.points, self.form.ndim_of(term))
+            sampled(c, self.space.points, self.form.axes_of(term))
             for term, c in zip(self.form.terms, self.coefficients, strict=True)
         ]
         fixed = self.fixed[(slice(None, None, 2),) * self.space.ndim]

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fem_diff._faces import Side
 from fem_diff._form import Form
 from fem_diff._mesh import BoxMesh
 from fem_diff._reference import gauss_rule, lagrange_basis
@@ -23,7 +24,7 @@ from fem_diff._space import LagrangeSpace
 if TYPE_CHECKING:
     from jaxtyping import Float
 
-    from fem_diff._contract import Tables
+    from fem_diff._contract import BoxTables
 
 FEWEST = 8  # elements per direction of a mesh that is not coarsened any more
 
@@ -39,16 +40,16 @@ def halved(space: LagrangeSpace) -> LagrangeSpace | None:
     return LagrangeSpace(coarse, space.degree, space.quadrature)
 
 
-def halved_form(form: Form) -> Form | None:
-    """The same form on the halved space, if there is one."""
-    space = halved(form.space)
-    if space is None:
+def halved_form(form: Form, space: LagrangeSpace) -> Form | None:
+    """The same form on the halved `space`, if there is one."""
+    coarse = halved(space)
+    if coarse is None:
         return None
     terms = tuple(
-        term if term.side is None else replace(term, side=replace(term.side, space=space))
+        replace(term, side=replace(term.side, space=coarse)) if isinstance(term.side, Side) else term
         for term in form.terms
     )
-    return Form(space, space.tabulate(like=form.tables.weights), terms)
+    return Form(coarse, coarse.tabulate(like=form.tables.weights), terms)
 
 
 class Embedding:
@@ -57,7 +58,7 @@ class Embedding:
     Exact where the two cells that make one are equal; on graded meshes as good as they are alike.
     """
 
-    def __init__(self, space: LagrangeSpace, tables: Tables) -> None:
+    def __init__(self, space: LagrangeSpace, tables: BoxTables) -> None:
         self.degree, self.axes = space.degree, range(-space.ndim, 0)
         self.periodic = space.mesh.periodic
         nodes = np.linspace(-1.0, 1.0, 2 * space.degree + 1)[:-1]  # the last belongs to the next cell

@@ -9,14 +9,13 @@ from torch import Tensor
 
 from fem_diff._autograd import checked
 from fem_diff._coefficients import first_of
-from fem_diff._contract import assemble
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jaxtyping import Float
 
-    from fem_diff._contract import Tables
+    from fem_diff._discrete import Tables
     from fem_diff._form import Form
 
 UNBALANCED = 1e-3  # of what goes in and out, by which source and flux may fail to cancel: quadrature errors
@@ -25,7 +24,7 @@ HELD = 1e3  # rounding errors that a reaction or Robin coefficient must exceed t
 
 def mean_weights(tables: Tables) -> Float[Tensor, "*nodes"]:
     """Integrals of the basis functions over the volume: the mean of u is their product with its values."""
-    return assemble([tables.weights / tables.weights.sum()], tables, gradient=False)
+    return tables.assemble([tables.weights / tables.weights.sum()], gradient=False)
 
 
 def without_mean(u: Tensor, mean: Tensor) -> Tensor:
@@ -38,9 +37,9 @@ def balanced_by_constant(load: Tensor, mean: Tensor) -> Tensor:
     return load - mean * total_of(load, mean.dim())
 
 
-def total_of(values: Tensor, ndim: int) -> Tensor:
+def total_of(values: Tensor, axes: int) -> Tensor:
     """Sums over the last axes, which stay as axes of one."""
-    return values.sum(tuple(range(-ndim, 0)), keepdim=True)
+    return values.sum(tuple(range(-axes, 0)), keepdim=True)
 
 
 def balanced(load: Tensor, gross: Tensor, tables: Tables) -> Tensor:
@@ -54,14 +53,14 @@ def balanced(load: Tensor, gross: Tensor, tables: Tables) -> Tensor:
     Raises:
         ValueError: source and flux fail to cancel by more than an error of quadrature.
     """
-    ndim = tables.ndim
+    axes = tables.axes
 
     def check(both: Tensor) -> None:
         net, total = both.unbind(-1)
         bad = net.abs() > UNBALANCED * total
         if bad.any():
             k = tuple(bad.nonzero()[0].tolist())
-            sample = f" in sample {k[: both.dim() - 1 - ndim]}" if len(k) > ndim else ""
+            sample = f" in sample {k[: both.dim() - 1 - axes]}" if len(k) > axes else ""
             raise ValueError(
                 "`source` and the flux through the boundary must cancel where nothing holds the constant; "
                 f"they sum to {float(net[k]):.3g}{sample}, their absolute values to {float(total[k]):.3g}. "
@@ -69,7 +68,7 @@ def balanced(load: Tensor, gross: Tensor, tables: Tables) -> Tensor:
                 "condition."
             )
 
-    both = torch.stack(torch.broadcast_tensors(total_of(load, ndim), total_of(gross, ndim)), -1)
+    both = torch.stack(torch.broadcast_tensors(total_of(load, axes), total_of(gross, axes)), -1)
     net, _ = checked(both, check).unbind(-1)
     return load - mean_weights(tables) * net
 
@@ -83,9 +82,9 @@ def check_held(form: Form, coefficients: Sequence[Tensor], diffusions: int) -> t
     masses = []
     for term, c in zip(form.terms[diffusions:], coefficients[diffusions:], strict=True):
         weights = form.tables_of(term).weights
-        mass = (c * weights).sum(tuple(range(c.dim() - form.ndim_of(term), c.dim())))
+        mass = (c * weights).sum(tuple(range(c.dim() - form.axes_of(term), c.dim())))
         masses.append(mass)
-    longest = max(b - a for a, b in form.space.mesh.bounds)
+    longest = max(b - a for a, b in form.space.bounds)
     least = HELD * torch.finfo(form.tables.weights.dtype).eps / longest**2
 
     def check(plain: Tensor) -> None:
@@ -100,7 +99,7 @@ def check_held(form: Form, coefficients: Sequence[Tensor], diffusions: int) -> t
 
     total = sum(masses[1:], masses[0])
     diffusivity = coefficients[0] * form.tables.weights
-    scale = diffusivity.sum(tuple(range(-form.space.ndim, 0)))
+    scale = diffusivity.sum(tuple(range(-form.space.axes, 0)))
     both = torch.stack(torch.broadcast_tensors(total, scale), -1)
     checked(both, check)
     return tuple(coefficients)

@@ -12,7 +12,6 @@ from torch import Tensor
 from fem_diff._autograd import differentiable_evaluate, integrals
 from fem_diff._cg import column
 from fem_diff._coefficients import Data, check_batch, common_tensor, finite_at_points
-from fem_diff._contract import assemble, evaluate
 from fem_diff._derivative import pulled_back
 from fem_diff._levels import cycle
 from fem_diff._space import LagrangeSpace
@@ -103,7 +102,7 @@ class PointwiseProblem(EnergyProblem):
         ndim, tables = self.space.ndim, self.tables
         free = ~self.fixed
         with torch.no_grad():
-            parts = evaluate(u.view(*self.batch, *self.space.node_shape), tables)
+            parts = tables.evaluate(u.view(*self.batch, *self.space.node_shape))
             shape = (*self.batch, *self.space.quadrature_shape)
             hessian = {
                 pair: entry.expand(shape).reshape(-1, *self.space.quadrature_shape)
@@ -113,11 +112,11 @@ class PointwiseProblem(EnergyProblem):
         value = (ndim, ndim) in hessian
 
         def operator(v: Tensor) -> Tensor:
-            of_v = evaluate(v, tables, value=value)
+            of_v = tables.evaluate(v, value=value)
             flux = [torch.zeros_like(of_v[0]) for _ in of_v]
             for (a, b), weight in weighted.items():
                 flux[a].addcmul_(weight, of_v[b])
-            return assemble(flux, tables, value=value).mul_(free)
+            return tables.assemble(flux, value=value).mul_(free)
 
         along = []
         for axis in range(ndim):

@@ -18,12 +18,12 @@ from fem_diff._coefficients import (
 from fem_diff._conditions import Boundary, placed
 from fem_diff._form import Form, Term
 from fem_diff._null_space import balanced, check_held
-from fem_diff._space import LagrangeSpace
+from fem_diff._spaces import Space
 from fem_diff._unknowns import Unknowns
 
 
 class Poisson(Unknowns):
-    r"""$-\nabla\cdot(\nu\nabla u) + \sigma u = f$ in the box, with boundary conditions (DSA eq. 12, 13).
+    r"""$-\nabla\cdot(\nu\nabla u) + \sigma u = f$ with boundary conditions (DSA eq. 12, 13).
 
     Coefficients are given in any of these forms, with batch axes in front that broadcast with each other:
 
@@ -46,7 +46,8 @@ class Poisson(Unknowns):
       to a part of it by its `where`;
     - a dictionary from the names of sides to any of these: `left` and `right` are the low and high end of the
       first direction, `bottom` and `top` of the second, `back` and `front` of the third. Tensors then have
-      the axes of the side, which are those of the box without the one that it ends.
+      the axes of the side, which are those of the box without the one that it ends. On triangles and
+      tetrahedra the names are those of the mesh.
 
     Where nothing is given, the natural condition holds: no flux. In a periodic direction (a property of the
     mesh) there is no boundary. If neither Dirichlet values nor a reaction nor a Robin coefficient hold the
@@ -95,7 +96,7 @@ class Poisson(Unknowns):
 
     def __init__(
         self,
-        space: LagrangeSpace,
+        space: Space,
         *,
         diffusivity: Data | Anisotropic = 1.0,
         reaction: Data = 0.0,
@@ -103,8 +104,8 @@ class Poisson(Unknowns):
         boundary: Boundary = 0.0,
         indefinite: bool = False,
     ) -> None:
-        if not isinstance(space, LagrangeSpace):
-            raise TypeError(f"`space` must be a LagrangeSpace; got {type(space).__name__}.")
+        if not isinstance(space, Space):
+            raise TypeError(f"`space` must be a LagrangeSpace or a SimplexSpace; got {type(space).__name__}.")
         conditions = placed(boundary, space)
         data: dict[str, Data] = {
             "diffusivity": diffusivity.matrix if isinstance(diffusivity, Anisotropic) else diffusivity,
@@ -137,10 +138,10 @@ class Poisson(Unknowns):
 
         source_values = finite_at_points("source", source, space, self.tables)
         shapes = [
-            (name, tuple(c.shape[: c.dim() - self.form.ndim_of(term)]))
+            (name, tuple(c.shape[: c.dim() - self.form.axes_of(term)]))
             for name, term, c in zip(names, terms, coefficients, strict=True)
         ]
-        shapes += [("source", tuple(source_values.shape[:-ndim])), *prepared.batches]
+        shapes += [("source", tuple(source_values.shape[: -space.axes])), *prepared.batches]
         self.batch = check_batch(shapes)
 
         loads = [integrals(source_values, self.tables)]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from fem_diff._algebraic import Algebraic
 from fem_diff._autograd import tangents
 from fem_diff._coefficients import check_finite
 from fem_diff._diagonalization import Diagonalization, pays
@@ -18,6 +19,7 @@ from fem_diff._field import Field
 from fem_diff._matrix_free import MatrixFree
 from fem_diff._nested import FEWEST, halved
 from fem_diff._newton import minimise
+from fem_diff._space import LagrangeSpace
 from fem_diff._variational import EnergyProblem
 
 if TYPE_CHECKING:
@@ -33,7 +35,10 @@ _SOLVERS: dict[str, type[System]] = {
     "multigrid": MatrixFree,
     "diagonalization": Diagonalization,
     "direct": Direct,
+    "amg": Algebraic,
 }
+_ON_BOXES = ("multigrid", "diagonalization")
+FEW = {2: 30_000, 3: 5_000}  # nodes up to which the direct solver is the faster one on simplices
 ALGEBRAIC = 1e-10  # the tolerance of the solvers that do not stop at the floor
 
 
@@ -56,7 +61,7 @@ class Solution(Field):
     def __repr__(self) -> str:
         steps, residual = int(self.iterations.max()), float(self.residuals[-1].max())
         return (
-            f"Solution(Q{self.space.degree}, elements={self.space.mesh.elements}, "
+            f"Solution({self.space.label}, "
             f"batch={tuple(self.iterations.shape)}, iterations={steps}, residual={residual:.1e})"
         )
 
@@ -64,7 +69,7 @@ class Solution(Field):
 def solve(
     problem: Poisson | EnergyProblem,
     *,
-    solver: Literal["auto", "multigrid", "diagonalization", "direct"] = "auto",
+    solver: Literal["auto", "multigrid", "diagonalization", "direct", "amg"] = "auto",
     tol: float | Literal["floor"] = 1e-10,
     u0: Float[Tensor, "*batch_nodes"] | None = None,
     callback: Callback | None = None,
@@ -84,9 +89,12 @@ def solve(
             from the solution on coarser meshes, which needs memory and time in proportion to the number of
             nodes and takes any coefficients; "diagonalization", the exact inverse by the eigenvectors along
             each direction, for constant coefficients without Robin conditions; "direct", sparse LU factors by
-            scipy (the extra `direct`), on the CPU, for small problems and as a check; "auto" is "direct" for
-            an `indefinite` problem, "diagonalization" where it applies and is faster (up to 1500 nodes along
-            a direction), and "multigrid" for all others.
+            scipy (the extra `direct`), on the CPU, for small problems and as a check; "amg", conjugate
+            gradients preconditioned by the algebraic multigrid of pyamg (the extra `amg`), on the CPU. The
+            first two are for boxes, the others for triangles and tetrahedra too. "auto" is "direct" for an
+            `indefinite` problem and for small meshes of triangles (30,000 nodes) and tetrahedra (5,000),
+            "amg" for larger ones; on boxes "diagonalization" where it applies and is faster (up to 1500
+            nodes along a direction), and "multigrid" for all others.
         tol: for "multigrid" a bound for the residual in the norm of the preconditioner, relative to the load,
             which is about the relative error in the energy norm, as for "diagonalization"; for "direct" a
             bound for the backward error. "floor" stops when the last step is small against the error of the
@@ -102,11 +110,11 @@ def solve(
         NotImplementedError: a tangent of a tangent, or a transform of torch.func for another problem than
             `Poisson`.
         ConvergenceError: the tolerance was not reached; no unconverged solution is ever returned.
-        ValueError: an unknown solver, "multigrid" for an indefinite problem, a tolerance out of reach of the
-            dtype, a `u0` of the wrong shape; for a problem other than `Poisson` another solver than
-            "multigrid", tol="floor", an energy that is not finite at the start, or a function that reads a
-            tensor which wants a gradient beside `parameters`.
-        ImportError: "direct" without scipy.
+        ValueError: an unknown solver, one that the space or an indefinite problem does not admit, a tolerance
+            out of reach of the dtype, a `u0` of the wrong shape; for a problem other than `Poisson` another
+            solver than "multigrid", tol="floor", an energy that is not finite at the start, or a function
+            that reads a tensor which wants a gradient beside `parameters`.
+        ImportError: "direct" without scipy, "amg" without pyamg.
 
     Example:
         >>> import math, torch
@@ -142,7 +150,16 @@ def solve(
             )
         u, record = minimise(problem, tol=tol, start=u0, callback=callback)
         return Solution(problem.space, u, iterations=record.iterations, residuals=record.residuals)
-    if problem.indefinite and solver in ("multigrid", "diagonalization"):
+    space = problem.space
+    if not isinstance(space, LagrangeSpace):
+        if solver in _ON_BOXES or tol == "floor":
+            raise ValueError(
+                "solver='multigrid', solver='diagonalization' and tol='floor' are for a LagrangeSpace, not "
+                f"for a {type(space).__name__}. Use solver='amg' or 'direct' and a number."
+            )
+        if solver == "auto":
+            solver = "direct" if space.node_shape[0] <= FEW[space.ndim] else "amg"
+    if problem.indefinite and solver in (*_ON_BOXES, "amg"):
         raise ValueError(
             f"{solver=} needs a positive definite problem; this one is `indefinite`. "
             "Use solver='direct' (the extra `direct`)."
@@ -174,10 +191,11 @@ def _system(
         solver = "diagonalization" if pays(form, coefficients, fixed) else "multigrid"
     if not (to_the_floor and solver == "multigrid"):
         return _SOLVERS[solver](form, coefficients, fixed, batch, tol)
-    if halved(form.space) is None:
+    space = cast("LagrangeSpace", form.space)
+    if halved(space) is None:
         raise ValueError(
             f"`tol`='floor' needs an even number of elements, at least {2 * FEWEST}, in every direction; "
-            f"got {form.space.mesh.elements}. Give `tol` as a number."
+            f"got {space.mesh.elements}. Give `tol` as a number."
         )
     reachable = 20 * torch.finfo(form.tables.weights.dtype).eps
     return MatrixFree(form, coefficients, fixed, batch, reachable, to_the_floor=True)
@@ -198,13 +216,13 @@ class _Run:
     def batch_of(self, tensors: Sequence[Tensor]) -> tuple[int, ...]:
         """The common batch shape of load, boundary values and coefficients."""
         return np.broadcast_shapes(
-            *(tuple(x.shape[: x.dim() - ndim]) for x, ndim in zip(tensors, self.ndims, strict=True))
+            *(tuple(x.shape[: x.dim() - axes]) for x, axes in zip(tensors, self.axes, strict=True))
         )
 
     @property
-    def ndims(self) -> list[int]:
+    def axes(self) -> list[int]:
         """How many axes of each of the tensors are not batch axes."""
-        return [self.form.space.ndim] * 2 + [self.form.ndim_of(term) for term in self.form.terms]
+        return [self.form.space.axes] * 2 + [self.form.axes_of(term) for term in self.form.terms]
 
     def solve(
         self, start: Tensor | None, load: Tensor, boundary: Tensor, coefficients: Sequence[Tensor]
@@ -289,17 +307,17 @@ class _Solve(torch.autograd.Function):
         run, start, *tensors = inputs
         dims = in_dims[2:]
         most = max(
-            x.dim() - ndim - (dim is not None) for x, ndim, dim in zip(tensors, run.ndims, dims, strict=True)
+            x.dim() - axes - (dim is not None) for x, axes, dim in zip(tensors, run.axes, dims, strict=True)
         )
 
-        def first(x: Tensor, ndim: int, dim: int | None) -> Tensor:
+        def first(x: Tensor, axes: int, dim: int | None) -> Tensor:
             """The mapped axis in front of all batch axes, so that they broadcast as before."""
             if dim is None:
                 return x
             x = x.movedim(dim, 0)
-            return x.reshape(len(x), *(1,) * (most + 1 + ndim - x.dim()), *x.shape[1:])
+            return x.reshape(len(x), *(1,) * (most + 1 + axes - x.dim()), *x.shape[1:])
 
-        moved = [first(x, ndim, dim) for x, ndim, dim in zip(tensors, run.ndims, dims, strict=True)]
+        moved = [first(x, axes, dim) for x, axes, dim in zip(tensors, run.axes, dims, strict=True)]
         if start is not None:
-            start = first(start, run.form.space.ndim, in_dims[1])
+            start = first(start, run.form.space.axes, in_dims[1])
         return _Solve.apply(run, start, *moved), 0

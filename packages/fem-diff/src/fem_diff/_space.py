@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 
 from fem_diff._autograd import differentiable_evaluate, plain
-from fem_diff._contract import Tables, product_of, repeated
+from fem_diff._contract import BoxTables, product_of, repeated
 from fem_diff._mesh import BoxMesh
 from fem_diff._reference import gauss_rule, lagrange_basis
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jaxtyping import Float
+    from jaxtyping import Float, Int
     from numpy import ndarray
 
 
@@ -67,6 +67,21 @@ class LagrangeSpace:
     def ndim(self) -> int:
         """The number of directions."""
         return self.mesh.ndim
+
+    @property
+    def axes(self) -> int:
+        """The number of axes of an array of nodal values: one for each direction."""
+        return self.mesh.ndim
+
+    @property
+    def label(self) -> str:
+        """What a description of a function of the space begins with."""
+        return f"Q{self.degree}, elements={self.mesh.elements}"
+
+    @property
+    def bounds(self) -> tuple[tuple[float, float], ...]:
+        """The ends of the box along each direction."""
+        return self.mesh.bounds
 
     @property
     def points(self) -> int:
@@ -157,7 +172,43 @@ class LagrangeSpace:
         """One value per element, brought to the quadrature points."""
         return repeated(values, self.points, self.ndim)
 
-    def tabulate(self, points: int | None = None, *, like: Tensor) -> Tables:
+    def locate(
+        self, points: Float[Tensor, "p ndim"]
+    ) -> tuple[Int[Tensor, "p local"], Float[Tensor, "p local"]]:
+        """For each point the numbers of the nodes of the cell that holds it, and the basis there in float64.
+
+        Raises:
+            ValueError: a point lies outside the box.
+        """
+        numbers = torch.zeros(len(points), 1, dtype=torch.int64, device=points.device)
+        factors = torch.ones(len(points), 1, dtype=torch.float64, device=points.device)
+        for axis in range(self.ndim):
+            nodes, basis = self.locate_along(axis, points[:, axis])
+            numbers = (numbers[:, :, None] * self.node_shape[axis] + nodes[:, None, :]).flatten(1)
+            factors = (factors[:, :, None] * basis[:, None, :]).flatten(1)
+        return numbers, factors
+
+    def locate_along(
+        self, axis: int, x: Float[Tensor, " p"]
+    ) -> tuple[Int[Tensor, "p local"], Float[Tensor, "p local"]]:
+        """The nodes along one direction of the cell that holds each coordinate, and the basis there."""
+        a, b = self.mesh.bounds[axis]
+        outside = ~((x >= a) & (x <= b))
+        if outside.any():
+            k = int(outside.nonzero()[0])
+            raise ValueError(
+                f"coordinate {k} along axis {axis} is {float(x[k]):g}; the box spans [{a:g}, {b:g}]."
+            )
+        place = x.detach().cpu().numpy().astype(np.float64)
+        starts = self.mesh.vertices[axis][:-1]
+        cell = np.maximum(np.searchsorted(starts, place, side="right") - 1, 0)
+        basis, _ = lagrange_basis(
+            self.degree, 2 * (place - starts[cell]) / self.mesh.cell_widths[axis][cell] - 1
+        )
+        nodes = (cell[:, None] * self.degree + np.arange(self.degree + 1)) % self.node_shape[axis]
+        return torch.from_numpy(nodes).to(x.device), torch.from_numpy(basis).to(x.device)
+
+    def tabulate(self, points: int | None = None, *, like: Tensor) -> BoxTables:
         """Basis matrices and weights of a Gauss rule with `points` points per direction and cell."""
 
         def constant(array: ndarray) -> Tensor:
@@ -170,7 +221,7 @@ class LagrangeSpace:
             scale = 2 / widths[:, None, None] if own else 2 / widths[0]
             derivatives.append(constant(reference * scale))
             weights.append(constant(np.outer(widths / 2, w).ravel()))
-        return Tables(
+        return BoxTables(
             degree=self.degree,
             periodic=self.mesh.periodic,
             values=constant(values),

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from fem_diff._contract import assemble, evaluate
-from fem_diff._element import ElementOperator
 from fem_diff._lifting import extended
 from fem_diff._null_space import balanced_by_constant, mean_weights, without_mean
 
@@ -61,17 +59,12 @@ class System(ABC):
         self.fixed, self.free = fixed, ~fixed
         #: at the quadrature points, with one batch axis
         self.coefficients = [
-            self._flattened(c, form.ndim_of(term)) for term, c in zip(form.terms, coefficients, strict=True)
+            self._flattened(c, form.axes_of(term)) for term, c in zip(form.terms, coefficients, strict=True)
         ]
         #: the same, multiplied with the weights of the rule
         self.weighted = [
             c * form.tables_of(term).weights for term, c in zip(form.terms, self.coefficients, strict=True)
         ]
-        #: the part of K that comes from the inside of the box
-        self.inside = ElementOperator(
-            self.tables,
-            [(term.pairs, c) for term, c in zip(form.terms, self.weighted, strict=True) if term.side is None],
-        )
         alone = not fixed.any() and all(term.side is None for term in form.terms) and not form.has_value
         self.mean = mean_weights(self.tables) if alone else None
 
@@ -80,9 +73,9 @@ class System(ABC):
         """Whether all samples share one matrix."""
         return all(len(c) == 1 for c in self.coefficients)
 
-    def _flattened(self, values: Tensor, ndim: int) -> Tensor:
+    def _flattened(self, values: Tensor, axes: int) -> Tensor:
         """A coefficient with one batch axis: of one sample if it is the same for all."""
-        cut = values.dim() - ndim
+        cut = values.dim() - axes
         batch, shape = values.shape[:cut], values.shape[cut:]
         if math.prod(batch) > 1:
             values = values.expand(*self.batch, *shape)
@@ -122,15 +115,9 @@ class System(ABC):
         record = Record(record.iterations.view(batch), record.residuals.view(-1, *batch))
         return (lifted + x).view(*batch, *nodes), record
 
+    @abstractmethod
     def apply(self, u: Float[Tensor, "samples *nodes"]) -> Float[Tensor, "samples *nodes"]:
         """K u, with the rows and columns of fixed nodes."""
-        form, out = self.form, self.inside(u)
-        for term, c in zip(form.terms, self.weighted, strict=True):
-            if term.side is not None:
-                on_side = form.tables_of(term)
-                (values,) = evaluate(term.side.trace(u), on_side, gradient=False)
-                term.side.trace(out).add_(assemble([values * c], on_side, gradient=False))
-        return out
 
     @abstractmethod
     def _solve(self, rhs: Tensor, start: Tensor | None, callback: Callback | None) -> tuple[Tensor, Record]:

@@ -12,8 +12,8 @@ from fem_diff._coefficients import check_batch
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
 
-    from fem_diff._contract import Tables
-    from fem_diff._space import LagrangeSpace
+    from fem_diff._discrete import Tables
+    from fem_diff._spaces import Space
 
 
 class Unknowns:
@@ -27,15 +27,14 @@ class Unknowns:
         boundary: the given values, zero elsewhere.
     """
 
-    space: LagrangeSpace
+    space: Space
     tables: Tables
     batch: tuple[int, ...]
     fixed: Bool[Tensor, "*unknowns"]
     boundary: Float[Tensor, "*batch_unknowns"]
 
     def __repr__(self) -> str:
-        kind, space = type(self).__name__, self.space
-        return f"{kind}(Q{space.degree}, elements={space.mesh.elements}, batch={self.batch})"
+        return f"{type(self).__name__}({self.space.label}, batch={self.batch})"
 
     def impose(self, u: Float[Tensor, "*batch_unknowns"]) -> Float[Tensor, "*all_unknowns"]:
         """`u` with the given values of the problem in place of its own."""
@@ -50,7 +49,7 @@ class Unknowns:
                 f"`{name}` must be a {like.dtype} tensor on {like.device} like the problem; got {found}."
             )
         if u.shape[-len(shape) :] != shape:
-            what = "the nodes" if len(shape) == self.space.ndim else "components and nodes"
+            what = "the nodes" if len(shape) == self.space.axes else "components and nodes"
             raise ValueError(f"`{name}` has shape {tuple(u.shape)}; its last axes must be {what} {shape}.")
         check_batch([(name, tuple(u.shape[: -len(shape)])), ("problem", self.batch)])
         return u

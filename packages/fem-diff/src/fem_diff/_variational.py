@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from jaxtyping import Bool, Float
 
-    from fem_diff._contract import Tables
+    from fem_diff._discrete import Tables
     from fem_diff._space import LagrangeSpace
 
 
@@ -42,13 +42,14 @@ class Linearised:
 
 
 class EnergyProblem(Unknowns, ABC):
-    """Minimise an energy over u with given values at the fixed unknowns.
+    """Minimise an energy over u with given values at the fixed unknowns, on a box.
 
     Attributes:
         data: all tensors that the energy depends on beside u and `boundary`.
         quadratic: whether one linear solve finds the minimiser.
     """
 
+    space: LagrangeSpace  # pyright: ignore[reportIncompatibleVariableOverride] (set once, in __init__)
     data: tuple[Tensor, ...]
     quadratic = False
 

@@ -1,19 +1,26 @@
-"""Files for ParaView: the node image as VTK image data (equal spacing) or as a rectilinear grid."""
+"""Files for ParaView: image data (equal spacing), rectilinear grids, and unstructured grids of simplices."""
 
 from __future__ import annotations
 
 import base64
 import os
 import struct
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fem_diff._simplex_mesh import CELLS
+from fem_diff._simplex_space import SimplexSpace
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy import ndarray
 
     from fem_diff._field import Field
+    from fem_diff._space import LagrangeSpace
 
 KINDS = {".vti": "ImageData", ".vtr": "RectilinearGrid"}
 
@@ -21,18 +28,20 @@ KINDS = {".vti": "ImageData", ".vtr": "RectilinearGrid"}
 def write_vtk(path: str | os.PathLike[str], field: Field, *, name: str = "u") -> None:
     """Writes the nodal values of a function for ParaView, VisIt, pyvista.
 
-    Between the nodes the viewer interpolates linearly in each direction, also where the degree is higher: use
-    `Field.on_grid` for finer pictures. A periodic direction gets its first nodes again at the end. The file
-    is written beside its place and then renamed, so a killed program leaves the old file or the new one.
+    Between the nodes the viewer interpolates linearly, also where the degree is higher (triangles and
+    tetrahedra are cut into smaller ones at their nodes): use `Field.on_grid` for finer pictures. A periodic
+    direction gets its first nodes again at the end. The file is written beside its place and then renamed, so
+    a killed program leaves the old file or the new one.
 
     Args:
         path: ends in `.vti`, VTK image data, for meshes with equal cells, or `.vtr`, a rectilinear grid, for
-            any mesh.
+            any mesh of a box, or `.vtu`, an unstructured grid, for triangles and tetrahedra.
         field: without batch axes.
         name: of the values in the file.
 
     Raises:
-        ValueError: another ending, batch axes, or a graded mesh for a `.vti`.
+        ValueError: another ending than the space asks for, batch axes, or a graded mesh for a `.vti`.
+        ImportError: a `.vtu` without meshio (the extra `mesh`).
 
     Example:
         >>> import tempfile, pathlib
@@ -42,14 +51,44 @@ def write_vtk(path: str | os.PathLike[str], field: Field, *, name: str = "u") ->
         ...     write_vtk(pathlib.Path(folder) / "solution.vti", solution)
     """
     path, space = Path(path), field.space
-    kind = KINDS.get(path.suffix.lower())
-    if kind is None:
-        raise ValueError(f"`path` must end in .vti or .vtr; got {path.name!r}.")
-    if field.u.dim() > space.ndim:
+    simplices = isinstance(space, SimplexSpace)
+    endings = (".vtu",) if simplices else tuple(KINDS)
+    if path.suffix.lower() not in endings:
         raise ValueError(
-            f"write_vtk takes one sample; `u` has batch axes {tuple(field.u.shape[: -space.ndim])}. "
+            f"`path` must end in {' or '.join(endings)} for a {type(space).__name__}; got {path.name!r}."
+        )
+    if field.u.dim() > space.axes:
+        raise ValueError(
+            f"write_vtk takes one sample; `u` has batch axes {tuple(field.u.shape[: -space.axes])}. "
             "Write each to a file of its own."
         )
+    if simplices:
+        _write_unstructured(path, field, space, name)
+    else:
+        _write(path, _image(path, field, space, name))
+
+
+def _write_unstructured(path: Path, field: Field, space: SimplexSpace, name: str) -> None:
+    try:
+        import meshio
+    except ImportError:
+        raise ImportError(
+            'writing a .vtu needs meshio. Install it with: pip install "fem-diff[mesh]"'
+        ) from None
+    nodes = np.zeros((space.node_shape[0], 3))
+    nodes[:, : space.ndim] = np.stack([x.numpy() for x in space.nodes()], 1)
+    mesh = meshio.Mesh(
+        nodes,
+        [meshio.CellBlock(CELLS[space.ndim], space.linear_cells)],
+        point_data={name: field.u.detach().cpu().numpy()},
+    )
+    with _replacing(path) as part:
+        mesh.write(part, file_format="vtu")
+
+
+def _image(path: Path, field: Field, space: LagrangeSpace, name: str) -> str:
+    """The file of a box."""
+    kind = KINDS[path.suffix.lower()]
     if kind == "ImageData" and space.mesh.is_graded:
         raise ValueError("`path` ends in .vti, which holds equal cells; the mesh is graded. Use .vtr.")
     values = field.u.detach().cpu().numpy()
@@ -70,14 +109,13 @@ def write_vtk(path: str | os.PathLike[str], field: Field, *, name: str = "u") ->
         arrays = "".join(_array(letter, x) for letter, x in zip("xyz", axes, strict=True))
         coordinates = f"<Coordinates>\n{arrays}</Coordinates>\n"
     label = _escaped(name)
-    text = (
+    return (
         '<?xml version="1.0"?>\n'
         f'<VTKFile type="{kind}" version="1.0" byte_order="LittleEndian" header_type="UInt64">\n'
         f'<{kind} WholeExtent="{extent}"{spacing}>\n<Piece Extent="{extent}">\n'
         f'<PointData Scalars="{label}">\n{_array(label, values)}</PointData>\n<CellData/>\n{coordinates}'
         f"</Piece>\n</{kind}>\n</VTKFile>\n"
     )
-    _write(path, text)
 
 
 def _array(label: str, values: ndarray) -> str:
@@ -94,10 +132,16 @@ def _escaped(name: str) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    """All of the text or nothing."""
+    with _replacing(path) as part:
+        part.write_text(text, encoding="ascii", errors="xmlcharrefreplace")
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A file to write to, which takes the place of `path` when all of it is there."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        part.write_text(text, encoding="ascii", errors="xmlcharrefreplace")
+        yield part
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
