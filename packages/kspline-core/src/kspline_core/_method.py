@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 # Up to so many samples the dense programme is the faster one, by degree: where the two take about the same
-# processor time on noise in 20 pieces, the hardest kind of signal (1024 to 16384 samples measured; with 5 pieces
-# up to twice as many, with 50 about half as many). Degree 0 was measured before its solver changed.
+# processor time on noise in 20 pieces, the hardest kind of signal (1024 to 16384 samples measured; with 5
+# pieces up to twice as many, with 50 about half as many). Degree 0 was measured before its solver changed.
 DENSE_UP_TO = (4096, 1536, 4096, 8192)
 # The same for degree 0 where functional pruning applies: at 1000 samples dense took 0.3 to 1.4 times its time
 # in 5 to 50 pieces, at 2000 samples 1.1 to 3.8 times (steps, noise and random walks); paths alike.
