@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import pkgutil
+import signal
 import sys
+import threading
+import time
 import typing
 
 import beartype  # noqa: F401 (what is imported here is imported before TYPE_CHECKING is true)
@@ -41,6 +45,25 @@ finally:
 def rng() -> np.random.Generator:
     """A generator of its own for each test."""
     return np.random.default_rng(20210)
+
+
+@pytest.fixture
+def interrupted():
+    """Sends Ctrl-C after 0.3 s; yields a list of when. Also where the tests began with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    sent = []
+
+    def interrupt():
+        sent.append(time.monotonic())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    timer = threading.Timer(0.3, interrupt)
+    timer.start()
+    try:
+        yield sent
+    finally:
+        timer.join()
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

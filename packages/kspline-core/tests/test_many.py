@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
 import time
 
 import numpy as np
@@ -47,21 +44,10 @@ def test_progress(signals):
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_ctrl_c_ends_all(rng, threads):
-    sent = []
-
-    def interrupt():
-        sent.append(time.monotonic())
-        os.kill(os.getpid(), signal.SIGINT)
-
-    timer = threading.Timer(0.3, interrupt)
-    timer.start()
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            fit_many([rng.standard_normal(60_000 + i) for i in range(4)], 40, 3, threads=threads)
-        assert time.monotonic() - sent[0] < 1.5  # the fits' threads end within a second, then the pool
-    finally:
-        timer.join()
+def test_ctrl_c_ends_all(interrupted, rng, threads):
+    with pytest.raises(KeyboardInterrupt):
+        fit_many([rng.standard_normal(60_000 + i) for i in range(4)], 40, 3, threads=threads)
+    assert time.monotonic() - interrupted[0] < 1.5  # the fits' threads end within a second, then the pool
 
 
 def test_messages(unchecked, signals):

@@ -89,7 +89,7 @@ class Model:
 
     @property
     def target(self) -> float:
-        """What the misfit must come down to: the noise's own root mean square and three times its deviation."""
+        """What the misfit must come down to: the noise's root mean square and three times its deviation."""
         return 1 + 3 / math.sqrt(2 * self.observations.values.numel())
 
     def residuals(self, z: Tensor) -> Tensor:
