@@ -24,6 +24,7 @@ PAPERS = ["dsa", "implicit_splines", "pde_priors", "metaballs"]
 
 # Test problems are small: one thread is as fast as two on an idle machine, and faster on a busy one.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+SIDE_BY_SIDE = ["--numprocesses=logical"]  # so the cores share out the tests instead
 
 
 def in_workspace(session: nox.Session, *command: str) -> None:
@@ -70,14 +71,16 @@ def alone(session: nox.Session, package: str) -> None:
     shutil.copytree(ROOT / "packages" / package / "tests", folder / "tests")
     shutil.copy(ROOT / "packages" / package / "pyproject.toml", folder)
     with session.chdir(folder):
-        session.run("python", "-I", "-m", "pytest", "-q", "--durations=3", "tests", *session.posargs)
+        session.run(
+            "python", "-I", "-m", "pytest", "-q", "--durations=3", *SIDE_BY_SIDE, "tests", *session.posargs
+        )
 
 
 @nox.session(venv_backend="none", default=False)
 @nox.parametrize("package", PACKAGES, ids=PACKAGES)
 def tests(session: nox.Session, package: str) -> None:
     """One package's tests in the workspace's environment: the quick way while working on it."""
-    in_workspace(session, "pytest", f"packages/{package}/tests", *session.posargs)
+    in_workspace(session, "pytest", *SIDE_BY_SIDE, f"packages/{package}/tests", *session.posargs)
 
 
 @nox.session(default=False)
@@ -94,7 +97,8 @@ def sanitize(session: nox.Session) -> None:
 @nox.session(venv_backend="none")
 def integration(session: nox.Session) -> None:
     """The apps, packages together, and the report page in a browser."""
-    in_workspace(session, "pytest", "-q", "--durations=5", "apps", "tests-integration", *session.posargs)
+    options = ["-q", "--durations=5", *SIDE_BY_SIDE, "--dist=loadfile"]  # fixtures of a file run experiments
+    in_workspace(session, "pytest", *options, "apps", "tests-integration", *session.posargs)
 
 
 @nox.session(venv_backend="none")

@@ -38,7 +38,7 @@ class Elasticity(EnergyProblem):
     $\sigma = \lambda\,\mathrm{tr}(\varepsilon) I + 2\mu\varepsilon$ with
     $\varepsilon = \frac12(\nabla u + \nabla u^T)$.
 
-    The displacement u has shape (*batch, ndim, *nodes). It minimises
+    The displacement u has shape `(*batch, ndim, *nodes)`. It minimises
     $\int \frac12\sigma:\varepsilon - f\cdot u - \int_\Gamma t\cdot u$. `solve` uses conjugate gradients,
     preconditioned by one scalar V-cycle per component for that component's own second derivatives, which is
     spectrally equivalent by Korn's inequality; the constant, and with it the number of steps, grows like
@@ -164,7 +164,7 @@ class Elasticity(EnergyProblem):
         return (work * self.tables.weights).sum(axes) / 2 - (load * u).sum((-ndim - 1, *axes))
 
     def stress(self, u: Float[Tensor, "*batch_unknowns"]) -> Float[Tensor, "*all_batch_points"]:
-        """The stress at the quadrature points, shape (*batch, ndim, ndim, *points); differentiable."""
+        """The stress at the quadrature points, shape `(*batch, ndim, ndim, *points)`; differentiable."""
         partials = differentiable_evaluate(self.check_nodal("u", u), self.tables, value=False)
         return torch.stack(self._stress(partials, self.lame, self.shear), -self.space.ndim - 1)
 

@@ -168,7 +168,7 @@ class Evolution(Field):
         space: of the states.
         u: nodal values at the last time.
         times: of the saved states, the first one 0.
-        states: nodal values at these times, shape (len(times), *batch, *nodes).
+        states: nodal values at these times, shape `(len(times), *batch, *nodes)`.
     """
 
     times: Float[Tensor, " saved"] = field(kw_only=True)
