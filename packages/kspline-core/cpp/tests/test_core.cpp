@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "kspline/kspline.hpp"
+#include "kspline/path.hpp"
 
 namespace {
 
@@ -170,15 +171,16 @@ Case random_case(std::mt19937& random, Index n) {
 struct Result {
     std::vector<Index> breakpoints;
     std::vector<double> coefficients, values, cost;
+    double lower = 0;
 };
 
-Result solve(const Case& c, std::string_view instruction_set) {
+Result solve(const Case& c, std::string_view instruction_set, kspline::Method method = kspline::Method::dense) {
     const auto size = [](Index count) { return static_cast<std::size_t>(count); };
     Result r{std::vector<Index>(size(c.pieces + 1)), std::vector<double>(size(c.channels * c.pieces * (c.degree + 1))),
              std::vector<double>(size(c.channels * c.n)), std::vector<double>(1)};
     kspline::Monitor nobody;
-    kspline::fit({c.n, c.pieces, c.degree, c.min_size, instruction_set, c.channels}, c.batch(), 1, nobody,
-                 {r.breakpoints.data(), r.coefficients.data(), r.values.data(), r.cost.data()});
+    kspline::fit({c.n, c.pieces, c.degree, c.min_size, instruction_set, c.channels, method}, c.batch(), 1, nobody,
+                 {r.breakpoints.data(), r.coefficients.data(), r.values.data(), r.cost.data(), &r.lower});
     return r;
 }
 
@@ -244,6 +246,118 @@ void test_sizes() {
     }
 }
 
+// Steps, noise, a random walk, or few distinct values, with many ties; weights (some zero) and abscissae or none.
+Case long_case(std::mt19937& random, Index n, int kind) {
+    std::normal_distribution<double> normal;
+    std::uniform_real_distribution<double> unit(0, 1);
+    Case c{n, 1, 1, 1, 0, {}, {}, {}, {}};
+    double level = 0, walk = 0;
+    for (Index i = 0; i < n; ++i) {
+        level = unit(random) < 0.01 ? 5 * normal(random) : level;
+        walk += normal(random);
+        c.y.push_back(kind == 0 ? level + normal(random) : kind == 1 ? normal(random) : kind == 2 ? walk : std::round(level));
+    }
+    if (unit(random) < 0.4) {
+        for (Index i = 0; i < n; ++i) {
+            c.weights.push_back(unit(random) < 0.1 ? 0.0 : 0.1 + unit(random));
+        }
+    }
+    if (unit(random) < 0.4) {
+        for (Index i = 0; i < n; ++i) {
+            c.x.push_back((i ? c.x.back() : -3.0) + 0.1 + unit(random));
+        }
+    }
+    return c;
+}
+
+// What rounding may leave between two sums over all samples: relative, and of an exact fit.
+bool alike(double a, double b, const Case& c) {
+    double scale = 0;
+    for (const double y : c.y) {
+        scale = std::max(scale, std::fabs(y));
+    }
+    return std::fabs(a - b) <= 1e-9 * std::max(a, b) + static_cast<double>(c.n) * std::pow(1e-13 * scale, 2);
+}
+
+// Every exact method finds the cost of the dense programme; the greedy one stands between its bound and itself.
+void test_methods() {
+    using kspline::Method;
+    std::mt19937 random(11);
+    for (const Index n : {1, 2, 5, 17, 64, 65, 300, 1500}) {
+        for (int kind = 0; kind < 4; ++kind) {
+            for (int degree = 0; degree <= kspline::max_degree; ++degree) {
+                Case c = long_case(random, n, kind);
+                const Index most = kspline::room(c.signal(), 1).most;
+                if (most == 0) {
+                    continue;
+                }
+                c.degree = degree;
+                for (const Index pieces : {1, 2, 7, 20}) {
+                    c.pieces = std::min(pieces, most);
+                    const double want = solve(c, {}).cost[0];
+                    CHECK(alike(solve(c, {}, Method::lagrangian).cost[0], want, c));
+                    if (degree == 0) {
+                        CHECK(alike(solve(c, {}, Method::functional).cost[0], want, c));
+                    }
+                    const Result greedy = solve(c, {}, Method::greedy);
+                    CHECK(greedy.cost[0] >= want || alike(greedy.cost[0], want, c));
+                    CHECK(greedy.lower <= want || alike(greedy.lower, want, c));
+                }
+            }
+        }
+    }
+    for (int kind = 0; kind < 4; ++kind) {
+        Case c = long_case(random, 20000, kind);
+        c.pieces = 30;
+        CHECK(alike(solve(c, {}, Method::functional).cost[0], solve(c, {}, Method::lagrangian).cost[0], c));
+    }
+}
+
+// All numbers of pieces at once, and under a penalty.
+void test_paths() {
+    using kspline::Method;
+    std::mt19937 random(13);
+    kspline::Monitor nobody;
+    for (const Index n : {1, 3, 16, 65, 300, 1500}) {
+        for (int kind = 0; kind < 4; ++kind) {
+            for (int degree = 0; degree <= kspline::max_degree; ++degree) {
+                Case c = long_case(random, n, kind);
+                const Index most = std::min<Index>(kspline::room(c.signal(), 1).most, 12);
+                if (most == 0) {
+                    continue;
+                }
+                c.degree = degree;
+                std::vector<double> first;
+                for (const Method method : {Method::dense, Method::functional}) {
+                    if (method == Method::functional && degree > 0) {
+                        continue;
+                    }
+                    const kspline::Problem problem{n, most, degree, 1, {}, 1, method};
+                    std::vector<Index> breakpoints(static_cast<std::size_t>(most * (most + 3) / 2));
+                    std::vector<double> cost(static_cast<std::size_t>(most));
+                    kspline::fit_path(problem, c.signal(), nobody, breakpoints.data(), cost.data());
+                    for (Index k = 1; k <= most; ++k) {
+                        c.pieces = k;
+                        CHECK(alike(cost[static_cast<std::size_t>(k - 1)], solve(c, {}).cost[0], c));
+                    }
+                    for (const double penalty : {1e-3, 3.0, 1e6}) {
+                        const std::vector<Index> found = kspline::fit_penalized(problem, penalty, c.signal(), nobody);
+                        CHECK(found.front() == 0 && found.back() == n);
+                        double total = -penalty;
+                        for (std::size_t i = 1; i < found.size(); ++i) {
+                            total += penalty + cost_of(c, found[i - 1], found[i]);
+                        }
+                        for (std::size_t k = 0; k < cost.size(); ++k) {
+                            const double other = cost[k] + penalty * static_cast<double>(k);
+                            CHECK(total <= other || alike(total, other, c));
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
 void test_threads_and_monitor() {
     std::mt19937 random(3);
     const Index n = 600, count = 12;
@@ -290,6 +404,8 @@ void test_threads_and_monitor() {
 int main() {
     test_against_brute_force();
     test_sizes();
+    test_methods();
+    test_paths();
     test_threads_and_monitor();
     std::printf("%ld checks, %ld failed\n", checks, failures);
     return failures == 0 ? 0 : 1;
