@@ -77,6 +77,8 @@ def arguments(rng):
             options[name] = laid_out(rng, mask)
     if rng.random() < 0.2:
         options["min_size"] = int(rng.integers(0, 5))
+    if rng.random() < 0.4:
+        options["method"] = str(rng.choice(["dense", "functional", "lagrangian", "greedy", "none"]))
     pieces = int(rng.integers(1, max(2, min(n + 2, 9))))
     return laid_out(rng, y), pieces, options
 
@@ -134,9 +136,51 @@ def test_any_arguments(unchecked, seed):
         try:
             spline = unchecked.fit(y, pieces, **options)
         except (ValueError, TypeError) as error:
-            assert "`" in str(error)  # names the argument  # noqa: PT017
+            assert "`" in str(error) or "method=" in str(error)  # names the argument  # noqa: PT017
         else:
             check(spline, y, pieces, options)
             right += 1
         np.testing.assert_array_equal(y, before)
     assert right >= PART // 5  # the generator is not all refused
+
+
+OF_PATHS = ("degree", "missing", "weights", "x", "min_size", "method")
+
+
+@pytest.mark.parametrize("seed", range(max(1, CASES // PART)))
+def test_any_arguments_of_paths_and_penalties(unchecked, seed):
+    rng = np.random.default_rng(seed)
+    right = 0
+    for _ in range(PART):
+        y, pieces, options = arguments(rng)
+        y = laid_out(rng, y.reshape(-1)) if rng.random() < 0.9 else y
+        options = {name: value for name, value in options.items() if name in OF_PATHS}
+        if "weights" in options and rng.random() < 0.9:
+            options["weights"] = laid_out(rng, np.resize(options["weights"], y.shape))
+        if "x" in options and rng.random() < 0.9:
+            options["x"] = np.arange(y.size) * 1.5
+        penalty = float(rng.choice([0.0, 1e-3, 1.0, 1e300, np.inf, np.nan]))
+        for name, call in (
+            ("path", lambda y=y, k=pieces, o=options: unchecked.fit_path(y, k, **o)),
+            ("penalised", lambda y=y, p=penalty, o=options: unchecked.fit_penalized(y, p, **o)),
+        ):
+            try:
+                found = call()
+            except (ValueError, TypeError) as error:
+                assert "`" in str(error) or "method=" in str(error)  # names the argument  # noqa: PT017
+                continue
+            right += 1
+            if name == "path":
+                size = float(np.abs(y[np.isfinite(y)]).max(initial=0))
+                heaviest = float(np.max(options.get("weights", 1)))
+                with np.errstate(over="ignore"):  # a cost beyond the range is infinite, and so is its like
+                    rounding = y.size * heaviest * np.square(64 * np.finfo(np.float64).eps * size)
+                fewer = found.costs[:-1] * (1 + 1e-9) + rounding
+                assert "min_size" in options or (found.costs[1:] <= fewer).all()
+                assert [len(found.breakpoints(k + 1)) for k in range(pieces)] == list(range(2, pieces + 2))
+            spline = found if name == "penalised" else found[pieces]
+            assert spline.breakpoints[0] == 0
+            assert spline.breakpoints[-1] == y.size
+            if np.abs(y[np.isfinite(y)]).max(initial=0) < 1e150:  # a polynomial may reach beyond the samples
+                assert np.isfinite(spline.values).all()
+    assert right >= PART // 5

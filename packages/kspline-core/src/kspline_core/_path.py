@@ -26,7 +26,7 @@ class KSplinePath:
 
     Attributes:
         costs: (weighted) sum of squared residuals with 1, 2, ..., max_pieces pieces, shape (max_pieces,); it
-            never increases.
+            never increases, unless `min_size` makes more pieces dearer.
         degree: of the polynomials.
         signal: what was fitted, checked.
     """
