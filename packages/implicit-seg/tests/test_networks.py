@@ -18,7 +18,7 @@ COUNTS = {  # Table 1 of Barrowclough et al.; fewer filters and the VGGs follow 
 }
 
 
-@pytest.mark.parametrize(("build", "count"), COUNTS.items(), ids=str)
+@pytest.mark.parametrize(("build", "count"), COUNTS.items(), ids=range(len(COUNTS)))
 def test_number_of_parameters(build, count):
     with torch.device("meta"):
         network = build()
