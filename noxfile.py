@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nox
@@ -101,13 +103,49 @@ def integration(session: nox.Session) -> None:
     in_workspace(session, "pytest", *options, "apps", "tests-integration", *session.posargs)
 
 
-@nox.session(venv_backend="none")
+def smoke(paper: str, runs: Path) -> list[str]:
+    """The command that runs each experiment of a paper at its smallest preset and checks its figures."""
+    return [
+        "uv",
+        "run",
+        "repro",
+        "run",
+        paper,
+        "--preset",
+        "smoke",
+        "--fresh",
+        "--check",
+        "--runs",
+        str(runs),
+    ]
+
+
+@nox.session(venv_backend="none", default=False)
 @nox.parametrize("paper", PAPERS, ids=PAPERS)
 def repro(session: nox.Session, paper: str) -> None:
     """Each experiment of one paper at its smallest preset; every figure must lie inside its band."""
-    runs = str(Path(session.create_tmp()) / "runs")
-    options = ["--preset", "smoke", "--fresh", "--check", "--runs", runs]
-    in_workspace(session, "repro", "run", paper, *options, *session.posargs)
+    session.run(*smoke(paper, Path(session.create_tmp()) / "runs"), *session.posargs, external=True)
+
+
+@nox.session(venv_backend="none")
+def papers(session: nox.Session) -> None:
+    """`repro` for all papers, as many at a time as there are cores."""
+    folder = Path(session.create_tmp())
+
+    def run(paper: str) -> subprocess.CompletedProcess[str]:
+        command = smoke(paper, folder / paper)
+        return subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        )
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        done = dict(zip(PAPERS, pool.map(run, PAPERS), strict=True))
+    for paper, result in done.items():
+        session.log(f"repro run {paper}: exit status {result.returncode}")
+        print(result.stdout)
+    failed = [paper for paper, result in done.items() if result.returncode]
+    if failed:
+        session.error(f"an experiment failed, or a figure lies outside its band: {', '.join(failed)}")
 
 
 @nox.session(venv_backend="none")
