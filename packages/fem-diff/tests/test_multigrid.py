@@ -15,6 +15,7 @@ import fem_diff
 from fem_diff import (
     BoxMesh,
     ConvergenceError,
+    Dirichlet,
     LagrangeSpace,
     Poisson,
     Robin,
@@ -79,6 +80,20 @@ def test_independent_random_elements_of_contrast_1e4(generator):
     """Diffusivity without any structure: at most twice the steps of the smooth case."""
     diffusivity = 10 ** (4 * torch.rand(96, 96, generator=generator, dtype=torch.float64))
     assert steps((96, 96), 1, generator, diffusivity=diffusivity) <= 2 * steps((96, 96), 1, generator)
+
+
+@pytest.mark.parametrize("degree", [1, 2, 3])
+def test_a_condition_that_ends_within_a_side(degree, generator):
+    """Coarse nodes beside the end are free, and must not move the fine ones that are held."""
+    part = Dirichlet(1.0, where=lambda x, y: x < 0.29)  # an odd node is the last one held
+    nu = torch.rand(5, 32, 32, generator=generator, dtype=torch.float64) + 0.5
+    space = LagrangeSpace(unit_square(32), degree)
+    problem = Poisson(space, diffusivity=nu, boundary={"left": 0.0, "top": part})
+    solution = solve(problem, solver="multigrid")
+    assert int(solution.iterations.max()) <= 30
+    assert torch.equal(solution.u[:, problem.fixed], problem.boundary[problem.fixed].expand(5, -1))
+    expected = solve(problem, solver="direct").u
+    torch.testing.assert_close(solution.u, expected, rtol=0, atol=1e-8)
 
 
 def test_a_dominant_reaction(generator):

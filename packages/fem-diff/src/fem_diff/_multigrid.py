@@ -46,7 +46,7 @@ class Multigrid:
         if single and network.contrast() <= SINGLE:
             self.dtype = torch.float32
         rough = []
-        self.levels: list[tuple[Network, Tensor, list[Transfer]]] = []
+        self.levels: list[tuple[Network, Tensor, list[Transfer], Tensor | None]] = []
         while network.free.numel() > COARSEST and max(map(len, cells)) > 2:
             mean = [sum(w) / len(w) for w in cells]
             narrowest = min(m for m, w in zip(mean, cells, strict=True) if len(w) > 1)
@@ -60,9 +60,10 @@ class Multigrid:
                     transfers.append(Transfer(coarse.conductances[axis], axis, groups, periodic=periodic))
                     coarse = coarse.coarsened(transfers[-1])
             relaxation = network.free * FIRST / network.diagonal()
+            mask = network.free.to(self.dtype) if _leak(transfers, network, coarse) else None
             for transfer in transfers:
                 transfer.share = transfer.share.to(self.dtype)
-            self.levels.append((network.to(self.dtype), relaxation.to(self.dtype), transfers))
+            self.levels.append((network.to(self.dtype), relaxation.to(self.dtype), transfers, mask))
             network = coarse
         # Cells of one element are equal; the second level shows what the elements are like.
         self.smoothing = next(steps for bound, steps in STEPS if max(rough, default=0.0) <= bound)
@@ -79,14 +80,16 @@ class Multigrid:
     def _cycle(self, level: int, r: Tensor) -> Tensor:
         if level == len(self.levels):
             return (self.inverse @ r.flatten(1).unsqueeze(-1)).view_as(r)
-        network, _, transfers = self.levels[level]
+        network, _, transfers, mask = self.levels[level]
         x = self._smooth(level, r, None)
-        coarse = r
+        coarse = r if mask is None else r * mask
         for transfer in transfers:
             coarse = transfer.restrict(coarse)
         correction = self._cycle(level + 1, coarse)
         for transfer in reversed(transfers):
             correction = transfer.prolong(correction)
+        if mask is not None:
+            correction = correction * mask
         x += correction
         network.subtract(r, correction)
         return self._smooth(level, r, x)
@@ -97,7 +100,7 @@ class Multigrid:
         Returns `x`, updated in place; without it starts from zero and updates the residual `r` to the end.
         Lottes, *Optimal polynomial smoothers for multigrid V-cycles*, 2023.
         """
-        network, relaxation, _ = self.levels[level]
+        network, relaxation, *_ = self.levels[level]
         step, first = relaxation * r, x is None
         x = step.clone() if x is None else x.add_(step)
         for k in range(1, self.smoothing + 1):
@@ -108,3 +111,11 @@ class Multigrid:
             if first or k < self.smoothing:
                 network.subtract(r, step)
         return x
+
+
+def _leak(transfers: Sequence[Transfer], fine: Network, coarse: Network) -> bool:
+    """Whether a free coarse node reaches a fine node that is held: where conditions change along a side."""
+    reached = coarse.free.to(coarse.conductances[0].dtype)[None]
+    for transfer in reversed(transfers):
+        reached = transfer.prolong(reached.expand(len(transfer.share), *reached.shape[1:]))
+    return bool(((reached != 0) & ~fine.free).any())
