@@ -86,7 +86,8 @@ class MatrixFree(BoxSystem):
         x, steps = coarse.started(load), STEPS[self.space.degree]
         if x is None:
             x, steps = torch.zeros_like(load), COARSEST
-        return embedding.embed(improved(coarse.operator, coarse.preconditioner, load, x, steps))
+        found = improved(coarse.operator, coarse.preconditioner, load, x, steps)
+        return embedding.embed(found).mul_(self.mask)  # beside the end of a condition it reaches held nodes
 
     def _solve(self, rhs: Tensor, start: Tensor | None, callback: Callback | None) -> tuple[Tensor, Record]:
         start = self.started(rhs) if start is None else start
