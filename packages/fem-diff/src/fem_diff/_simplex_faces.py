@@ -51,10 +51,6 @@ class SimplexSide:
         return 1
 
     @property
-    def _rule(self) -> tuple[np.ndarray, np.ndarray]:
-        return conical_rule(self.space.ndim - 1, self.space.points)
-
-    @property
     def node_shape(self) -> tuple[int]:
         """The shape of an array of values at the nodes of the side."""
         return (len(self._numbering[0]),)
@@ -105,7 +101,7 @@ class SimplexSide:
         def constant(array: np.ndarray) -> Tensor:
             return plain(torch.from_numpy(array).to(like))
 
-        barycentric, w = self._rule
+        barycentric, w = conical_rule(self.space.ndim - 1, self.space.points)
         values, derivatives = simplex_basis(self.space.degree, barycentric)
         corners = self.space.mesh.points[self.faces]
         edges = corners[:, 1:] - corners[:, :1]

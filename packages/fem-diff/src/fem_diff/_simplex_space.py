@@ -11,20 +11,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fem_diff._autograd import differentiable_evaluate, plain
+from fem_diff._autograd import plain
+from fem_diff._nodal import NodalSpace
 from fem_diff._simplex_contract import SimplexTables
 from fem_diff._simplex_finder import CellFinder
 from fem_diff._simplex_mesh import SimplexMesh
 from fem_diff._simplex_reference import conical_rule, lattice, simplex_basis, subdivision
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from jaxtyping import Float, Int, Shaped
 
 
 @dataclass(frozen=True, eq=False)
-class SimplexSpace:
+class SimplexSpace(NodalSpace):
     """Continuous functions that are polynomials of total degree d on every cell: P_d elements.
 
     A function is given by its values at the nodes, one axis of length `node_shape[0]`: first the vertices,
@@ -54,9 +53,7 @@ class SimplexSpace:
     def __post_init__(self) -> None:
         if not isinstance(self.mesh, SimplexMesh):
             raise TypeError(f"`mesh` must be a SimplexMesh; got {type(self.mesh).__name__}.")
-        is_integer = isinstance(self.degree, (int, np.integer)) and not isinstance(self.degree, bool)
-        if not is_integer or self.degree not in (1, 2, 3):
-            raise ValueError(f"`degree` must be 1, 2 or 3; got {self.degree!r}.")
+        self.check_degree()
         enough = self.degree + math.ceil(self.ndim / 2)
         if self.quadrature is None:
             object.__setattr__(self, "quadrature", enough)
@@ -160,26 +157,6 @@ class SimplexSpace:
         barycentric, _ = conical_rule(self.ndim, points or self.points)
         x = barycentric @ self.mesh.points[self.mesh.cells]
         return tuple(torch.from_numpy(x[..., axis].ravel()).to(like) for axis in range(self.ndim))
-
-    def interpolate(
-        self, function: Callable[..., Tensor | float], *, like: Tensor | None = None
-    ) -> Float[Tensor, "*batch nodes"]:
-        """The nodal values of `function(x, y)` (as many arguments as the mesh has directions).
-
-        Args:
-            function: takes the coordinates of the nodes as tensors and returns values that broadcast with
-                them.
-            like: gives dtype and device; float64 on the CPU if left out.
-        """
-        nodes = self.nodes(like=like)
-        values = torch.as_tensor(function(*nodes)).to(nodes[0])
-        return values.expand(np.broadcast_shapes(values.shape, self.node_shape))
-
-    def from_nodes(self, values: Float[Tensor, "*batch nodes"]) -> Float[Tensor, "*batch points"]:
-        """Nodal values, interpolated at the quadrature points by the basis of the space."""
-        like = torch.empty(0, dtype=values.dtype, device=values.device)
-        (found,) = differentiable_evaluate(values, self.tabulate(like=like), gradient=False)
-        return found
 
     def from_elements(self, values: Shaped[Tensor, "*batch cells"]) -> Shaped[Tensor, "*batch points"]:
         """One value per cell, brought to the quadrature points."""

@@ -38,7 +38,7 @@ _SOLVERS: dict[str, type[System]] = {
     "amg": Algebraic,
 }
 _ON_BOXES = ("multigrid", "diagonalization")
-FEW = {2: 30_000, 3: 5_000}  # nodes up to which the direct solver is the faster one on simplices
+FEW = {2: 30_000, 3: 5_000}  # nodes up to which the direct solver is about the faster one on simplices
 ALGEBRAIC = 1e-10  # the tolerance of the solvers that do not stop at the floor
 
 

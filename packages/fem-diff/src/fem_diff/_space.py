@@ -9,20 +9,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fem_diff._autograd import differentiable_evaluate, plain
+from fem_diff._autograd import plain
 from fem_diff._contract import BoxTables, product_of, repeated
 from fem_diff._mesh import BoxMesh
+from fem_diff._nodal import NodalSpace
 from fem_diff._reference import gauss_rule, lagrange_basis
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from jaxtyping import Float, Int
     from numpy import ndarray
 
 
 @dataclass(frozen=True)
-class LagrangeSpace:
+class LagrangeSpace(NodalSpace):
     """Continuous functions that are polynomials of degree d in each coordinate on every cell: Q_d elements.
 
     A function is given by its values at the nodes, an array of shape `node_shape`: `degree * elements + 1`
@@ -50,9 +49,7 @@ class LagrangeSpace:
     def __post_init__(self) -> None:
         if not isinstance(self.mesh, BoxMesh):
             raise TypeError(f"`mesh` must be a BoxMesh; got {type(self.mesh).__name__}. Try unit_square(n).")
-        is_integer = isinstance(self.degree, (int, np.integer)) and not isinstance(self.degree, bool)
-        if not is_integer or self.degree not in (1, 2, 3):
-            raise ValueError(f"`degree` must be 1, 2 or 3; got {self.degree!r}.")
+        self.check_degree()
         if self.quadrature is None:
             object.__setattr__(self, "quadrature", self.degree + 1)
         elif self.quadrature < self.degree + 1:
@@ -147,26 +144,6 @@ class LagrangeSpace:
             (vertices[:-1, None] + widths[:, None] * inside).ravel()
             for vertices, widths in zip(self.mesh.vertices, self.mesh.cell_widths, strict=True)
         )
-
-    def interpolate(
-        self, function: Callable[..., Tensor | float], *, like: Tensor | None = None
-    ) -> Float[Tensor, "*batch_nodes"]:
-        """The nodal values of `function(x, y)` (as many arguments as the mesh has directions).
-
-        Args:
-            function: takes the coordinates of the nodes as tensors and returns values that broadcast with
-                them.
-            like: gives dtype and device; float64 on the CPU if left out.
-        """
-        nodes = self.nodes(like=like)
-        values = torch.as_tensor(function(*nodes)).to(nodes[0])
-        return values.expand(np.broadcast_shapes(values.shape, self.node_shape))
-
-    def from_nodes(self, values: Float[Tensor, "*batch_nodes"]) -> Float[Tensor, "*batch_points"]:
-        """Nodal values, interpolated at the quadrature points by the basis of the space."""
-        like = torch.empty(0, dtype=values.dtype, device=values.device)
-        (found,) = differentiable_evaluate(values, self.tabulate(like=like), gradient=False)
-        return found
 
     def from_elements(self, values: Float[Tensor, "*batch_elements"]) -> Float[Tensor, "*batch_points"]:
         """One value per element, brought to the quadrature points."""
