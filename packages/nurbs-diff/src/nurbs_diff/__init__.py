@@ -7,11 +7,15 @@ from nurbs_diff._evaluate import evaluate_curve, evaluate_surface
 from nurbs_diff._fit import SurfaceFit, fit_surface
 from nurbs_diff._knots import uniform_knots
 from nurbs_diff._modules import NurbsCurve, NurbsSurface
+from nurbs_diff._splines import Curve, Surface, Volume
 
 __all__ = [
+    "Curve",
     "NurbsCurve",
     "NurbsSurface",
+    "Surface",
     "SurfaceFit",
+    "Volume",
     "basis_functions",
     "evaluate_curve",
     "evaluate_surface",
