@@ -160,6 +160,32 @@ def test_derivatives(generator):
 
 
 @pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("name", ["lame", "shear", "force", "boundary", "traction"])
+def test_taylor_remainders_fall_with_order_two(name, generator, remainder_orders):
+    space = LagrangeSpace(unit_square(5), 1)
+    data = {
+        "lame": random(generator, 5, 5),
+        "shear": random(generator, 5, 5),
+        "force": random(generator, *space.node_shape),
+        "boundary": random(generator, 6),
+        "traction": random(generator, 6),
+    }
+
+    def loss(value):
+        given = {**data, name: value}
+        problem = Elasticity(
+            space,
+            lame=(given["lame"], given["shear"]),
+            force=(given["force"], 1.0),
+            boundary={"left": (given["boundary"], None), "bottom": 0.0},
+            traction={"right": (0.0, given["traction"])},
+        )
+        return solve(problem, tol=1e-13).u.square().sum()
+
+    assert remainder_orders(loss, data[name], 0.3) == pytest.approx([2.0, 2.0], abs=0.15)
+
+
+@pytest.mark.usefixtures("unchecked")
 def test_derivatives_by_young_and_poisson(generator):
     space = LagrangeSpace(unit_square(2), 2)
 

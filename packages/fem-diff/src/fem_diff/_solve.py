@@ -94,7 +94,8 @@ def solve(
             first two are for boxes, the others for triangles and tetrahedra too. "auto" is "direct" for an
             `indefinite` problem and for small meshes of triangles (30,000 nodes) and tetrahedra (5,000),
             "amg" for larger ones; on boxes "diagonalization" where it applies and is faster (up to 1500
-            nodes along a direction), and "multigrid" for all others.
+            nodes along a direction, 750 for the floor; 200 and 100 on a line), and "multigrid" for all
+            others.
         tol: for "multigrid" a bound for the residual in the norm of the preconditioner, relative to the load,
             which is about the relative error in the energy norm, as for "diagonalization"; for "direct" a
             bound for the backward error. "floor" stops when the last step is small against the error of the
@@ -187,12 +188,13 @@ def _system(
     tol: float,
 ) -> System:
     """The system of a solver, chosen where torch.func shows plain tensors: the choice reads their values."""
+    space = cast("LagrangeSpace", form.space)  # any other space comes with a solver and a number
+    nests = to_the_floor and halved(space) is not None
     if solver == "auto":
-        solver = "diagonalization" if pays(form, coefficients, fixed) else "multigrid"
+        solver = "diagonalization" if pays(form, coefficients, fixed, nests=nests) else "multigrid"
     if not (to_the_floor and solver == "multigrid"):
         return _SOLVERS[solver](form, coefficients, fixed, batch, tol)
-    space = cast("LagrangeSpace", form.space)
-    if halved(space) is None:
+    if not nests:
         raise ValueError(
             f"`tol`='floor' needs an even number of elements, at least {2 * FEWEST}, in every direction; "
             f"got {space.mesh.elements}. Give `tol` as a number."
