@@ -158,7 +158,7 @@ def docs(session: nox.Session) -> None:
         "pytest",
         "-q",
         "--doctest-modules",
-        "--doctest-glob=tutorial.rst",
+        "--doctest-glob=*.rst",
         "docs",
         *sources,
         *session.posargs,

@@ -1,12 +1,22 @@
-"""The report over all eight real experiments, each at settings so small that it takes seconds."""
+"""The report over all eight real experiments, each at settings so small that it takes seconds; a browser."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from repro import cli
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser
+
+sys.path.insert(0, str(Path(__file__).parent))  # for `page`, whatever pytest's import mode
+import page
 
 TINY = {
     "dsa.signal": "",
@@ -39,3 +49,12 @@ def real_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert cli.main(["run", name, *runs, "--device", "cpu", *options(settings)]) == 0
     assert cli.main(["report", *runs, "--output", str(folder / "report.html")]) == 0
     return folder / "report.html"
+
+
+@pytest.fixture(scope="session")
+def chrome() -> Iterator[Browser]:
+    executable = page.chromium()
+    if executable is None:
+        pytest.skip("no Chromium is installed: the page is not looked at")
+    with page.browser(executable) as chrome:
+        yield chrome

@@ -8,6 +8,7 @@ from html import unescape
 from importlib.metadata import entry_points
 from pathlib import Path
 
+import page
 import pytest
 
 NAMES = sorted(entry.name for entry in entry_points(group="repro.experiments"))
@@ -48,3 +49,9 @@ def test_the_page_shows_every_figure_and_picture(real_report: Path, name: str) -
         assert figure["label"] in html
     assert "http://" not in html.replace("http://www.w3.org", "")
     assert html.count("<picture") >= len(result["pictures"])
+
+
+@pytest.mark.parametrize("scheme", page.SCHEMES)
+@pytest.mark.parametrize("width", page.WIDTHS.values(), ids=page.WIDTHS)
+def test_the_report_over_the_real_experiments_reads_well(chrome, real_report, width, scheme):
+    assert page.faults(chrome, real_report, width=width, scheme=scheme) == []

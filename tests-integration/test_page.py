@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import page
 import pytest
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from playwright.sync_api import Browser
-
-HERE = Path(__file__).parent
-TOYS = HERE.parent / "apps" / "repro" / "tests" / "toys.py"
-
-# loaded by its path, as the tests are no package
-_specification = importlib.util.spec_from_file_location("page", HERE / "page.py")
-assert _specification
-assert _specification.loader
-page = importlib.util.module_from_spec(_specification)
-_specification.loader.exec_module(page)
+TOYS = Path(__file__).parents[1] / "apps" / "repro" / "tests" / "toys.py"
 
 FAULTY = """<!doctype html><html><head><link rel="icon" href="data:,"></head><body>
 <p style="font-size: 10px">small</p>
@@ -34,15 +20,6 @@ FAULTY = """<!doctype html><html><head><link rel="icon" href="data:,"></head><bo
   width="200" height="300" style="height: 100px">
 <script>console.error("oh"); nowhere();</script>
 </body></html>"""
-
-
-@pytest.fixture(scope="module")
-def chrome() -> Iterator[Browser]:
-    executable = page.chromium()
-    if executable is None:
-        pytest.skip("no Chromium is installed: the page is not looked at")
-    with page.browser(executable) as chrome:
-        yield chrome
 
 
 @pytest.fixture(scope="module")
@@ -64,12 +41,6 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("width", page.WIDTHS.values(), ids=page.WIDTHS)
 def test_the_report_reads_well(chrome, report, width, scheme):
     assert page.faults(chrome, report, width=width, scheme=scheme) == []
-
-
-@pytest.mark.parametrize("scheme", page.SCHEMES)
-@pytest.mark.parametrize("width", page.WIDTHS.values(), ids=page.WIDTHS)
-def test_the_report_over_the_real_experiments_reads_well(chrome, real_report, width, scheme):
-    assert page.faults(chrome, real_report, width=width, scheme=scheme) == []
 
 
 def test_a_faulty_page_is_found_out(chrome, tmp_path):

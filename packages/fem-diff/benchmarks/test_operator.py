@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from fem_diff import LagrangeSpace, Poisson, unit_square
-from fem_diff._matrix_free import MatrixFree
+from fem_diff._solvers.matrix_free import MatrixFree
 
 
 def application(degree, elements, device, timed, rounds):

@@ -36,8 +36,8 @@ try:
     with install_import_hook("fem_diff", "beartype.beartype"):
         import fem_diff
 
-        for _module in pkgutil.iter_modules(fem_diff.__path__):
-            importlib.import_module(f"fem_diff.{_module.name}")
+        for _module in pkgutil.walk_packages(fem_diff.__path__, "fem_diff."):
+            importlib.import_module(_module.name)
 finally:
     typing.TYPE_CHECKING = False
 

@@ -21,7 +21,7 @@ from fem_diff import (
     solve,
     unit_square,
 )
-from fem_diff._diagonalization import Diagonalization, line_matrices
+from fem_diff._solvers.diagonalization import Diagonalization, line_matrices
 
 MESHES = {
     "1d": (BoxMesh((9,), ((-1.0, 2.0),)), 0.3),

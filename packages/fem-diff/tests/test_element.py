@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from fem_diff import BoxMesh, LagrangeSpace, _element
-from fem_diff._element import ElementOperator
+from fem_diff import BoxMesh, LagrangeSpace
+from fem_diff._boxes import element
+from fem_diff._boxes.element import ElementOperator
 
 EPS = torch.finfo(torch.float64).eps
 MESHES = {
@@ -25,7 +26,7 @@ MESHES = {
 @pytest.mark.parametrize("degree", [1, 2, 3])
 def test_equals_sum_factorisation(mesh, degree, cached, generator, monkeypatch):
     """For blocks of a row, of a few and of everything; diagonal, mixed and value terms; shared and own."""
-    monkeypatch.setattr(_element, "CACHED", cached)
+    monkeypatch.setattr(element, "CACHED", cached)
     space = LagrangeSpace(mesh, degree)
     ndim = space.ndim
 

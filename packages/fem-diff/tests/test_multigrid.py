@@ -19,13 +19,13 @@ from fem_diff import (
     LagrangeSpace,
     Poisson,
     Robin,
-    _multigrid,
     residual,
     unit_square,
 )
-from fem_diff._cg import conjugate_gradients
-from fem_diff._matrix_free import MatrixFree
-from fem_diff._network import grouped
+from fem_diff._solvers import multigrid
+from fem_diff._solvers.cg import conjugate_gradients
+from fem_diff._solvers.matrix_free import MatrixFree
+from fem_diff._solvers.network import grouped
 
 solve = functools.partial(fem_diff.solve, solver="multigrid")
 
@@ -117,7 +117,7 @@ CYCLES = {
 @pytest.mark.parametrize("mesh", CYCLES.values(), ids=CYCLES.keys())
 def test_the_cycle_is_symmetric_and_positive_definite(mesh, dtype, generator, monkeypatch):
     """It computes in float32 up to a contrast of the conductances, then in float64."""
-    monkeypatch.setattr(_multigrid, "SINGLE", 1e6 if dtype == torch.float32 else 0.0)
+    monkeypatch.setattr(multigrid, "SINGLE", 1e6 if dtype == torch.float32 else 0.0)
     space = LagrangeSpace(mesh, 2)
     diffusivity = torch.rand(mesh.elements, generator=generator, dtype=torch.float64) + 0.01
     boundary = {} if mesh.periodic[0] else {"left": 0.0, "right": Robin(2.0)}

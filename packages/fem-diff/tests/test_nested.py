@@ -19,8 +19,8 @@ from fem_diff import (
     solve,
     unit_square,
 )
-from fem_diff._matrix_free import MatrixFree
-from fem_diff._nested import Embedding, halved, sampled
+from fem_diff._solvers.matrix_free import MatrixFree
+from fem_diff._solvers.nested import Embedding, halved, sampled
 
 EPS = torch.finfo(torch.float64).eps
 

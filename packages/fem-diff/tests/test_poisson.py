@@ -22,7 +22,7 @@ from fem_diff import (
     solve,
     unit_square,
 )
-from fem_diff._energy import stiffness
+from fem_diff._functionals.energy import stiffness
 
 EPS = torch.finfo(torch.float64).eps
 

@@ -13,7 +13,7 @@ import torch
 from skfem.models.poisson import laplace, mass
 
 from fem_diff import SimplexMesh, SimplexSpace
-from fem_diff._simplex_reference import conical_rule, lattice, simplex_basis
+from fem_diff._simplices.reference import conical_rule, lattice, simplex_basis
 from fem_diff._spaces import boundary_of
 
 MESHES = {2: skfem.MeshTri().refined(2), 3: skfem.MeshTet().refined(1)}

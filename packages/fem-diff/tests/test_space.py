@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from fem_diff import BoxMesh, LagrangeSpace, unit_square
-from fem_diff._reference import cell_averages, gauss_rule, lagrange_basis
+from fem_diff._boxes.reference import cell_averages, gauss_rule, lagrange_basis
 
 EPS = torch.finfo(torch.float64).eps
 BOXES = [BoxMesh((5,), ((-1.0, 2.0),)), BoxMesh((3, 4), ((0.0, 2.0), (-1.0, 1.0))), BoxMesh((2, 1, 3))]

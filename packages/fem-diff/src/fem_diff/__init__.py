@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
-from fem_diff._allen_cahn import AllenCahn, double_well
-from fem_diff._anisotropic import Anisotropic
-from fem_diff._cg import ConvergenceError
-from fem_diff._conditions import Dirichlet, Neumann, Robin
-from fem_diff._elasticity import Elasticity
-from fem_diff._energy import energy, residual
-from fem_diff._errors import h1_error, l2_error, nodal_rms
-from fem_diff._evolution import Evolution, evolve
+from fem_diff._boxes.mesh import BoxMesh, unit_square
+from fem_diff._boxes.space import LagrangeSpace
+from fem_diff._data.conditions import Dirichlet, Neumann, Robin
 from fem_diff._field import Field
-from fem_diff._functionals import (
+from fem_diff._forms.anisotropic import Anisotropic
+from fem_diff._functionals.energy import energy, residual
+from fem_diff._functionals.errors import h1_error, l2_error, nodal_rms
+from fem_diff._functionals.training import (
     DualNorm,
     allen_cahn_energy,
     log_energy,
@@ -22,15 +20,17 @@ from fem_diff._functionals import (
     scale_free_energy,
     weak_residual,
 )
-from fem_diff._heat import Heat
-from fem_diff._mesh import BoxMesh, unit_square
-from fem_diff._problem import Poisson
-from fem_diff._quasilinear import Quasilinear
-from fem_diff._semilinear import Semilinear
-from fem_diff._simplex_mesh import SimplexMesh
-from fem_diff._simplex_space import SimplexSpace
+from fem_diff._problems.allen_cahn import AllenCahn, double_well
+from fem_diff._problems.elasticity import Elasticity
+from fem_diff._problems.evolution import Evolution, evolve
+from fem_diff._problems.heat import Heat
+from fem_diff._problems.poisson import Poisson
+from fem_diff._problems.quasilinear import Quasilinear
+from fem_diff._problems.semilinear import Semilinear
+from fem_diff._simplices.mesh import SimplexMesh
+from fem_diff._simplices.space import SimplexSpace
 from fem_diff._solve import Solution, solve
-from fem_diff._space import LagrangeSpace
+from fem_diff._solvers.cg import ConvergenceError
 from fem_diff._vtk import write_vtk
 
 __all__ = [

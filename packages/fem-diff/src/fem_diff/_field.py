@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fem_diff._simplex_space import SimplexSpace
-from fem_diff._space import LagrangeSpace
+from fem_diff._boxes.space import LagrangeSpace
+from fem_diff._simplices.space import SimplexSpace
 
 if TYPE_CHECKING:
     from jaxtyping import Float

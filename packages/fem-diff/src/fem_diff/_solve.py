@@ -10,26 +10,26 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fem_diff._algebraic import Algebraic
-from fem_diff._autograd import tangents
-from fem_diff._coefficients import check_finite
-from fem_diff._diagonalization import Diagonalization, pays
-from fem_diff._direct import Direct
+from fem_diff._base.autograd import tangents
+from fem_diff._boxes.space import LagrangeSpace
+from fem_diff._data.coefficients import check_finite
 from fem_diff._field import Field
-from fem_diff._matrix_free import MatrixFree
-from fem_diff._nested import FEWEST, halved
-from fem_diff._newton import minimise
-from fem_diff._space import LagrangeSpace
-from fem_diff._variational import EnergyProblem
+from fem_diff._forms.variational import EnergyProblem
+from fem_diff._solvers.algebraic import Algebraic
+from fem_diff._solvers.diagonalization import Diagonalization, pays
+from fem_diff._solvers.direct import Direct
+from fem_diff._solvers.matrix_free import MatrixFree
+from fem_diff._solvers.nested import FEWEST, halved
+from fem_diff._solvers.newton import minimise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from jaxtyping import Float, Int
 
-    from fem_diff._form import Form
-    from fem_diff._problem import Poisson
-    from fem_diff._system import Callback, Record, System
+    from fem_diff._forms.form import Form
+    from fem_diff._problems.poisson import Poisson
+    from fem_diff._solvers.system import Callback, Record, System
 
 _SOLVERS: dict[str, type[System]] = {
     "multigrid": MatrixFree,

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fem_diff._faces import Side
-from fem_diff._simplex_faces import SimplexSide
-from fem_diff._simplex_space import SimplexSpace
-from fem_diff._space import LagrangeSpace
+from fem_diff._boxes.faces import Side
+from fem_diff._boxes.space import LagrangeSpace
+from fem_diff._simplices.faces import SimplexSide
+from fem_diff._simplices.space import SimplexSpace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from fem_diff._discrete import Part
+    from fem_diff._base.discrete import Part
 
 Space = LagrangeSpace | SimplexSpace
 

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fem_diff._simplex_mesh import CELLS
-from fem_diff._simplex_space import SimplexSpace
+from fem_diff._simplices.mesh import CELLS
+from fem_diff._simplices.space import SimplexSpace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy import ndarray
 
+    from fem_diff._boxes.space import LagrangeSpace
     from fem_diff._field import Field
-    from fem_diff._space import LagrangeSpace
 
 KINDS = {".vti": "ImageData", ".vtr": "RectilinearGrid"}
 

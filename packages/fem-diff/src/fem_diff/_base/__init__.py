@@ -1,0 +1,1 @@
+"""What boxes and simplices have in common: protocols, nodal values, differentiable linear maps."""

@@ -1,0 +1,1 @@
+"""Lagrange elements on tensor meshes of boxes."""

@@ -1,0 +1,1 @@
+"""What a problem is given: coefficients, conditions on the boundary, and how they enter."""

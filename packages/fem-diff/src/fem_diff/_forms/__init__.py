@@ -1,0 +1,1 @@
+"""Bilinear forms and energies, and their derivatives."""

@@ -1,0 +1,1 @@
+"""Numbers made of a function: energies to train with, errors."""

@@ -1,0 +1,1 @@
+"""The problems: Poisson, elasticity, heat, nonlinear energies."""

@@ -1,0 +1,1 @@
+"""Lagrange elements on triangles and tetrahedra."""
