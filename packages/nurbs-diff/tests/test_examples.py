@@ -23,7 +23,7 @@ def test_docstring_examples_run(name: str) -> None:
 
 def test_shape_annotations_are_checked() -> None:
     with pytest.raises(TypeCheckError):
-        nurbs_diff.basis_functions(torch.ones(2, 2), 1, torch.zeros(1))
+        nurbs_diff.basis_functions(torch.ones(4).long(), 1, torch.zeros(1))
 
 
 def test_all_names_exist() -> None:

@@ -3,7 +3,8 @@
 from importlib.metadata import version
 
 from nurbs_diff._basis import basis_functions
-from nurbs_diff._evaluate import evaluate_curve, evaluate_surface
+from nurbs_diff._evaluate import evaluate_curve, evaluate_surface, evaluate_volume
+from nurbs_diff._evaluate_at import evaluate_surface_at, evaluate_volume_at
 from nurbs_diff._fit import SurfaceFit, fit_surface
 from nurbs_diff._knots import uniform_knots
 from nurbs_diff._modules import NurbsCurve, NurbsSurface
@@ -19,6 +20,9 @@ __all__ = [
     "basis_functions",
     "evaluate_curve",
     "evaluate_surface",
+    "evaluate_surface_at",
+    "evaluate_volume",
+    "evaluate_volume_at",
     "fit_surface",
     "uniform_knots",
 ]

@@ -63,11 +63,18 @@ def check_degree(name: str, degree: object) -> None:
         raise ValueError(f"`{name}` must be at least 0; got {degree}.")
 
 
+def check_batch(name: str, tensor: Tensor, batch: Sequence[int]) -> None:
+    """Raises unless `tensor` has one dimension, or one more than the batch of control points."""
+    if tensor.ndim != 1 and tensor.shape[:-1] != batch:
+        each = f", or shape {tuple(batch)} + (...,) for one of each sample" if batch else ""
+        raise ValueError(f"`{name}` must have one dimension{each}; got shape {tuple(tensor.shape)}.")
+
+
 def check_knots(name: str, knots: Tensor, degree: int) -> None:
-    """Raises unless `knots` is a knot vector of `degree`."""
-    if knots.ndim != 1:
-        raise ValueError(f"`{name}` must have one dimension; got shape {tuple(knots.shape)}.")
-    count = knots.shape[0]
+    """Raises unless `knots` is a knot vector of `degree`, or a batch of them."""
+    if knots.ndim == 0:
+        raise ValueError(f"`{name}` must have one dimension or more; got a number.")
+    count = knots.shape[-1]
     if count < 2 * degree + 2:
         raise ValueError(
             f"`{name}` needs at least 2 * degree + 2 = {2 * degree + 2} knots for degree {degree}; got "
@@ -75,7 +82,18 @@ def check_knots(name: str, knots: Tensor, degree: int) -> None:
         )
     if knots.device.type != "cpu":
         return
-    t = knots.tolist()
+    if knots.ndim == 1:
+        _check_knot_vector(name, knots.tolist(), degree)
+        return
+    t = knots.detach()
+    is_good = torch.isfinite(t).all(-1) & (t[..., 1:] >= t[..., :-1]).all(-1)
+    is_good &= (t[..., degree + 1 :] > t[..., : -degree - 1]).all(-1) & (t[..., degree] < t[..., -degree - 1])
+    if not bool(is_good.all()):
+        place = torch.nonzero(~is_good)[0].tolist()
+        _check_knot_vector(f"{name}[{', '.join(map(str, place))}]", t[tuple(place)].tolist(), degree)
+
+
+def _check_knot_vector(name: str, t: list[float], degree: int) -> None:
     for i, (a, b) in enumerate(pairwise(t)):
         if not (math.isfinite(a) and math.isfinite(b)):
             j = i if not math.isfinite(a) else i + 1
@@ -85,6 +103,7 @@ def check_knots(name: str, knots: Tensor, degree: int) -> None:
                 f"`{name}` must be non-decreasing; {name}[{i}] = {a:g} > {name}[{i + 1}] = {b:g}. Sort them "
                 f"first."
             )
+    count = len(t)
     for i in range(count - degree - 1):
         if t[i] == t[i + degree + 1]:
             raise ValueError(
@@ -102,17 +121,22 @@ def check_parameters(name: str, u: Tensor, knots_name: str, knots: Tensor, degre
     """Raises unless every parameter lies in the domain [knots[degree], knots[-degree - 1]]."""
     if u.device.type != "cpu" or u.numel() == 0:
         return
-    t = knots.tolist()
-    low, high = t[degree], t[-degree - 1]
-    smallest, largest = torch.aminmax(u.detach())
-    if smallest >= low and largest <= high:
+    u = u.detach()
+    if knots.ndim == 1:
+        low, high = knots[degree].item(), knots[-degree - 1].item()
+        smallest, largest = torch.aminmax(u)
+        if smallest >= low and largest <= high:
+            return
+    lows, highs = (knots.detach()[..., i, None].to(u.dtype) for i in (degree, -degree - 1))
+    is_bad = ~((u >= lows) & (u <= highs))
+    if not bool(is_bad.any()):
         return
-    flat = u.detach().reshape(-1)
-    place = int(torch.nonzero(~((flat >= low) & (flat <= high)))[0, 0])
-    index = ", ".join(str(int(i)) for i in torch.unravel_index(torch.tensor(place), u.shape))
+    place = tuple(torch.nonzero(is_bad)[0].tolist())
+    low, high = (float(x.expand(is_bad.shape)[place]) for x in (lows, highs))
+    place = place[-u.ndim :]  # fewer where the parameters are shared by a batch of knots
     raise ValueError(
-        f"`{name}` must lie in the domain [{low:g}, {high:g}] of `{knots_name}`; {name}[{index}] = "
-        f"{float(flat[place]):g}. Clamp it, or extend the knots."
+        f"`{name}` must lie in the domain [{low:g}, {high:g}] of `{knots_name}`; "
+        f"{name}[{', '.join(map(str, place))}] = {float(u[place]):g}. Clamp it, or extend the knots."
     )
 
 
@@ -126,12 +150,10 @@ def check_control_points(control_points: Tensor, shape: str) -> None:
 
 def degree_from_counts(knots_name: str, knots: Tensor, count: int) -> int:
     """The degree k - n - 1 that k knots and n control points imply."""
-    if knots.ndim != 1:
-        raise ValueError(f"`{knots_name}` must have one dimension; got shape {tuple(knots.shape)}.")
-    degree = knots.shape[0] - count - 1
+    degree = knots.shape[-1] - count - 1
     if not 0 <= degree < count:
         raise ValueError(
-            f"`{knots_name}` has {knots.shape[0]} knots for {count} control points: the degree would be "
+            f"`{knots_name}` has {knots.shape[-1]} knots for {count} control points: the degree would be "
             f"{degree}, outside [0, {count - 1}]. A degree p needs n + p + 1 knots."
         )
     return degree

@@ -1,27 +1,23 @@
-"""Points of NURBS curves and surfaces."""
+"""Points of NURBS curves, surfaces and volumes on grids of parameters."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
-from nurbs_diff import _checks
-from nurbs_diff._basis import KnotGradient, check_knot_gradient, collocation
-from nurbs_diff._reference import basis_by_recursion
+from nurbs_diff._directions import Backend, Direction, Options, check_arguments, dense_bases, homogeneous_net
 from nurbs_diff._tensor_product import RationalProduct, contract, project
 
 if TYPE_CHECKING:
     from jaxtyping import Float
+    from torch import Tensor
 
-Backend = Literal["torch", "reference"]
+    from nurbs_diff._basis import KnotGradient
 
 
 def evaluate_curve(
     control_points: Float[Tensor, "*batch n dim"],
-    knots: Float[Tensor, "k"],
-    u: Float[Tensor, "q"],
+    knots: Float[Tensor, "*#batch k"],
+    u: Float[Tensor, "*#batch q"],
     *,
     weights: Float[Tensor, "*batch n"] | None = None,
     knot_gradient: KnotGradient = "exact",
@@ -36,15 +32,15 @@ def evaluate_curve(
 
     Args:
         control_points: P, any dimension, any batch in front; the points come back in its dtype.
-        knots: t, shared by the batch; the degree follows from the counts.
-        u: parameters in [knots[p], knots[-p - 1]], both ends included.
+        knots: t, shared by the batch or one vector for each sample; the degree follows from the counts.
+        u: parameters in [knots[p], knots[-p - 1]], both ends included; shared or of each sample.
         weights: w > 0, one for each control point; None for a polynomial curve.
         knot_gradient: see `basis_functions`.
         bandwidth: see `basis_functions`.
         backend: "torch", or "reference" for the plain recursion differentiated by autograd.
 
     Returns:
-        The points.
+        The points. In memory each coordinate is contiguous.
 
     Raises:
         ValueError: counts that imply no degree, bad knots, parameters outside the domain, weights not
@@ -63,24 +59,16 @@ def evaluate_curve(
     >>> evaluate_curve(points, knots, torch.linspace(0, 1, 5), weights=weights).norm(dim=-1).round(decimals=6)
     tensor([1., 1., 1., 1., 1.])
     """
-    _checks.check_floating(control_points=control_points, knots=knots, u=u, weights=weights)
-    _checks.check_control_points(control_points, "n, dim")
-    basis = _basis_along(
-        "", control_points.shape[-2], knots, u, control_points, knot_gradient, bandwidth, backend
-    )
-    _checks.check_weights(weights, control_points)
-    if weights is None:
-        return torch.matmul(basis, control_points)
-    weights = weights.to(control_points.dtype).unsqueeze(-1)
-    return torch.matmul(basis, control_points * weights) / torch.matmul(basis, weights)
+    directions = (Direction("knots", knots, "u", u),)
+    return _evaluate(control_points, directions, weights, Options(knot_gradient, bandwidth, backend))
 
 
 def evaluate_surface(
     control_points: Float[Tensor, "*batch n_u n_v dim"],
-    knots_u: Float[Tensor, "k_u"],
-    knots_v: Float[Tensor, "k_v"],
-    u: Float[Tensor, "r"],
-    v: Float[Tensor, "s"],
+    knots_u: Float[Tensor, "*#batch k_u"],
+    knots_v: Float[Tensor, "*#batch k_v"],
+    u: Float[Tensor, "*#batch r"],
+    v: Float[Tensor, "*#batch s"],
     *,
     weights: Float[Tensor, "*batch n_u n_v"] | None = None,
     knot_gradient: KnotGradient = "exact",
@@ -94,14 +82,14 @@ def evaluate_surface(
 
     The degrees follow from the counts: p = k_u - n_u - 1, q = k_v - n_v - 1. Differentiable, repeatedly, with
     respect to all six tensors together. The bases are computed in float64, the contraction runs in the dtype
-    of the control points.
+    of the control points. For parameters not on a grid see `evaluate_surface_at`.
 
     Args:
         control_points: P, any dimension, any batch in front; the points come back in its dtype.
-        knots_u: knots of the first direction, shared by the batch.
-        knots_v: knots of the second direction, shared by the batch.
-        u: parameters in [knots_u[p], knots_u[-p - 1]], both ends included.
-        v: parameters in [knots_v[q], knots_v[-q - 1]], both ends included.
+        knots_u: knots of the first direction, shared by the batch or one vector for each sample.
+        knots_v: knots of the second direction, likewise.
+        u: parameters in [knots_u[p], knots_u[-p - 1]], both ends included; shared or of each sample.
+        v: parameters in [knots_v[q], knots_v[-q - 1]], likewise.
         weights: w > 0, one for each control point; None for a polynomial surface.
         knot_gradient: see `basis_functions`.
         bandwidth: see `basis_functions`.
@@ -126,53 +114,80 @@ def evaluate_surface(
     torch.Size([50, 50, 3])
     >>> points.sum().backward()  # knots.grad is exact
     """
-    _checks.check_floating(
-        control_points=control_points, knots_u=knots_u, knots_v=knots_v, u=u, v=v, weights=weights
+    directions = (Direction("knots_u", knots_u, "u", u), Direction("knots_v", knots_v, "v", v))
+    return _evaluate(control_points, directions, weights, Options(knot_gradient, bandwidth, backend))
+
+
+def evaluate_volume(
+    control_points: Float[Tensor, "*batch n_u n_v n_w dim"],
+    knots_u: Float[Tensor, "*#batch k_u"],
+    knots_v: Float[Tensor, "*#batch k_v"],
+    knots_w: Float[Tensor, "*#batch k_w"],
+    u: Float[Tensor, "*#batch r"],
+    v: Float[Tensor, "*#batch s"],
+    w: Float[Tensor, "*#batch t"],
+    *,
+    weights: Float[Tensor, "*batch n_u n_v n_w"] | None = None,
+    knot_gradient: KnotGradient = "exact",
+    bandwidth: float = 0.01,
+    backend: Backend = "torch",
+) -> Float[Tensor, "*batch r s t dim"]:
+    r"""Points of a B-spline or NURBS volume on the grid u x v x w.
+
+    $$V(u, v, w) = \frac{\sum_{ijk} N_i(u) N_j(v) N_k(w)\, w_{ijk} P_{ijk}}
+                        {\sum_{ijk} N_i(u) N_j(v) N_k(w)\, w_{ijk}}$$
+
+    As `evaluate_surface`, with one more direction. The points need not be three numbers: a density or any
+    field over a box is a volume too. For parameters not on a grid see `evaluate_volume_at`.
+
+    Args:
+        control_points: P, any dimension, any batch in front; the points come back in its dtype.
+        knots_u: knots of the first direction, shared by the batch or one vector for each sample.
+        knots_v: knots of the second direction, likewise.
+        knots_w: knots of the third direction, likewise.
+        u: parameters in the domain of `knots_u`, both ends included; shared or of each sample.
+        v: parameters in the domain of `knots_v`, likewise.
+        w: parameters in the domain of `knots_w`, likewise.
+        weights: positive, one for each control point; None for a polynomial volume.
+        knot_gradient: see `basis_functions`.
+        bandwidth: see `basis_functions`.
+        backend: "torch", or "reference" for the plain recursion differentiated by autograd.
+
+    Returns:
+        The points. In memory each coordinate is one contiguous image.
+
+    Raises:
+        ValueError: counts that imply no degree, bad knots, parameters outside the domain, weights not
+            positive.
+        TypeError: an argument is no float32 or float64 tensor.
+
+    Equivalent to geomdl's `NURBS.Volume`.
+
+    >>> import torch
+    >>> from nurbs_diff import uniform_knots
+    >>> knots, u = uniform_knots(4, degree=2), torch.linspace(0, 1, 10)
+    >>> evaluate_volume(torch.rand(4, 4, 4, 1), knots, knots, knots, u, u, u).shape
+    torch.Size([10, 10, 10, 1])
+    """
+    directions = (
+        Direction("knots_u", knots_u, "u", u),
+        Direction("knots_v", knots_v, "v", v),
+        Direction("knots_w", knots_w, "w", w),
     )
-    _checks.check_control_points(control_points, "n_u, n_v, dim")
-    *batch, n_u, n_v, dim = control_points.shape
-    basis_u = _basis_along("u", n_u, knots_u, u, control_points, knot_gradient, bandwidth, backend)
-    basis_v = _basis_along("v", n_v, knots_v, v, control_points, knot_gradient, bandwidth, backend)
-    _checks.check_weights(weights, control_points)
-
-    net = control_points.reshape(-1, n_u, n_v, dim).permute(0, 3, 1, 2)
-    if weights is None:
-        points = contract(basis_u, basis_v, net)
-    else:
-        w = weights.to(control_points.dtype).reshape(-1, 1, n_u, n_v)
-        net = torch.cat([net * w, w], dim=1)
-        if backend == "reference":
-            points = project(contract(basis_u, basis_v, net))
-        else:
-            points = RationalProduct.apply(basis_u, basis_v, net)
-    return points.movedim(1, -1).reshape(*batch, len(u), len(v), dim)
+    return _evaluate(control_points, directions, weights, Options(knot_gradient, bandwidth, backend))
 
 
-def _basis_along(
-    direction: str,
-    count: int,
-    knots: Tensor,
-    u: Tensor,
-    control_points: Tensor,
-    knot_gradient: KnotGradient,
-    bandwidth: float,
-    backend: Backend,
+def _evaluate(
+    control_points: Tensor, directions: tuple[Direction, ...], weights: Tensor | None, options: Options
 ) -> Tensor:
-    """Checks one direction, "" for a curve; its collocation matrix in the dtype of the control points."""
-    knots_name = f"knots_{direction}" if direction else "knots"
-    u_name = direction or "u"
-    degree = _checks.degree_from_counts(knots_name, knots, count)
-    _checks.check_knots(knots_name, knots, degree)
-    if u.ndim != 1:
-        raise ValueError(f"`{u_name}` must have one dimension; got shape {tuple(u.shape)}. Flatten it.")
-    _checks.check_parameters(u_name, u, knots_name, knots, degree)
-    check_knot_gradient(knot_gradient, bandwidth)
-    _checks.check_choice("backend", backend, _checks.BACKENDS)
-    if backend == "torch":
-        return collocation(knots, degree, u, knot_gradient, bandwidth).to(control_points.dtype)
-    if knot_gradient == "gaussian":
-        raise ValueError(
-            '`backend="reference"` differentiates the recursion as it is; `knot_gradient="gaussian"` needs '
-            '`backend="torch"`.'
-        )
-    return basis_by_recursion(knots.double(), degree, u.double()).to(control_points.dtype)
+    degrees = check_arguments(control_points, directions, weights, options)
+    bases = dense_bases(directions, degrees, options, control_points.dtype)
+    net = homogeneous_net(control_points, weights, len(directions))
+    if weights is None:
+        points = contract(bases, net)
+    elif options.backend == "torch":
+        points = RationalProduct.apply(net, *bases)
+    else:
+        points = project(contract(bases, net))
+    points = points.movedim(1, -1)
+    return points.reshape(*control_points.shape[: -len(directions) - 1], *points.shape[1:])

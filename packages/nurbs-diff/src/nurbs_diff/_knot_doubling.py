@@ -2,54 +2,58 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 
-from nurbs_diff._local import gather_windows, local_basis, local_indices
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
-def knot_gradient(knots: Tensor, degree: int, u: Tensor, spans: Tensor, grad: Tensor) -> Tensor:
-    r"""Contracts `grad` with the derivative of the collocation matrix with respect to every knot.
+def knot_gradient(windows: Tensor, u: Tensor, quotients: Sequence[Tensor], grad: Tensor) -> Tensor:
+    r"""Contracts `grad` with the derivative of the functions that do not vanish in the knots around them.
 
     A B-spline is a difference of divided differences of $(x - u)_+^p$ over p + 1 neighbouring knots, and the
     derivative of a divided difference with respect to one of its nodes is the divided difference with that
-    node doubled. So with s = t in which $t_j$ stands twice,
+    node doubled:
 
-    $$\frac{\partial N_i}{\partial t_j}(u) = M_{i+1}(u) - M_i(u), \qquad
-      M_m(u) = \begin{cases} N_{m,p}[s](u) / (s_{m+p+1} - s_m) & j - p \le m \le j \\ 0 & \text{else.}
-      \end{cases}$$
+    $$\frac{\partial N_i}{\partial t_j}(u) = M_{i+1,j}(u) - M_{i,j}(u), \qquad
+      M_{a,j} = Q_p(t_a, \dots, t_j, t_j, \dots, t_{a+p}), \quad 0 \text{ unless } a \le j \le a + p,$$
 
-    Within one span this is the derivative of a rational function of the knots, exact for repeated knots too
-    (there: towards the side on which the knots stay in order). Only the 2p knots nearest to u matter to it;
-    all of them are doubled at once here, so that one recursion over arrays of shape (q, 2p) does the work.
+    where $Q_d$ of d + 2 knots is their B-spline of degree d over its width. The recursion
+
+    $$Q_d(s_0, \dots, s_{d+1}) = \frac{(u - s_0)\, Q_{d-1}(s_0, \dots, s_d)
+                                      + (s_{d+1} - u)\, Q_{d-1}(s_1, \dots, s_{d+1})}{s_{d+1} - s_0}$$
+
+    takes those with a doubled knot from those of one degree less with it, and at the ends, where it drops one
+    of the two equal knots, from the plain ones, which `local_basis` has at hand. Nothing is subtracted, so
+    knots as close as rounding allows lose no digits, and within one span this is the derivative of a rational
+    function of the knots, exact for repeated knots too (there: towards the side on which they stay in order).
 
     Args:
-        knots: shape (k,), float64.
-        degree: p >= 1.
-        u: parameters, shape (q,).
-        spans: span of each parameter, shape (q,).
-        grad: gradient with respect to the collocation matrix, shape (q, n).
+        windows: knots t_{k-p+1}, ..., t_{k+p} around span k of each parameter, shape (2p, ..., q), p >= 1.
+        u: parameters, shape (..., q).
+        quotients: from `local_basis`.
+        grad: gradient with respect to the values, shape (p + 1, ..., q).
 
     Returns:
-        Gradient with respect to `knots`, shape (k,).
+        Gradient with respect to `windows`.
     """
-    device = knots.device
-    # Local numbering: 0 is knot k - p of the window. Column c doubles knot c + 1, which shifts the span of u
-    # by one when that knot lies at or before the span's left end.
-    column = torch.arange(2 * degree, device=device)
-    is_before = (column < degree).long()
-    position = torch.arange(2 * degree + 2, device=device).unsqueeze(1) + is_before
-    doubled = gather_windows(knots, degree, spans)[position - (position > column + 1).long()]
-    values, _ = local_basis(doubled, degree, u)
-
-    # M_m for the p local m whose neighbours N_{m-1} and N_m both live at u; zero outside j - p <= m <= j.
-    m = torch.arange(1, degree + 1, device=device).unsqueeze(1)
-    applies = (m <= column + 1) & (m >= column + 1 - degree)
-    values = values / (doubled[degree + 1 :] - doubled[: degree + 1])
-    values = values[m - is_before, column] * applies.unsqueeze(-1)
-    local_grad = grad.mT.gather(0, local_indices(spans, degree))
-    per_knot = (values * (local_grad[:-1] - local_grad[1:]).unsqueeze(1)).sum(0)
-
-    # No knot occurs twice in a column, so the scatter is deterministic on every device; then the sum.
-    rows = spans + torch.arange(1 - degree, degree + 1, device=device).unsqueeze(1)
-    return knots.new_zeros(len(knots), len(u)).scatter(0, rows, per_knot).sum(1)
+    degree = len(windows) // 2
+    left = (u - windows[:degree]).unsqueeze(1)
+    right = (windows[degree:] - u).unsqueeze(1)
+    doubled = windows.new_zeros(0, 1, *u.shape)  # axes: a = k-d+1, ..., k; j - a = 0, ..., d; parameters
+    for d in range(1, degree + 1):
+        lower, plain = doubled, quotients[d - 1].unsqueeze(1)
+        doubled = windows.new_zeros(d, d + 1, *u.shape)
+        torch.mul(left[degree - d + 1 :], lower, out=doubled[1:, :d])
+        doubled[:-1, 1:].addcmul_(right[: d - 1], lower)
+        doubled[:, d:].addcmul_(left[degree - d :], plain)
+        doubled[:, :1].addcmul_(right[:d], plain)
+        doubled /= (windows[degree : degree + d] - windows[degree - d : degree]).unsqueeze(1)
+    result = torch.zeros_like(windows)
+    differences = grad[:-1] - grad[1:]
+    for a in range(degree):
+        result[a : a + degree + 1].addcmul_(doubled[a], differences[a])
+    return result

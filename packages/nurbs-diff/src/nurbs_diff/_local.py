@@ -1,4 +1,4 @@
-"""The p + 1 basis functions that do not vanish at a parameter, from the 2p + 2 knots around it.
+"""The p + 1 basis functions that do not vanish at a parameter, from the 2p knots around it.
 
 Everything here is plain differentiable torch without a branch on values, so it serves the fast path, its
 derivatives and autograd alike. Denominators contain the non-empty span in which the parameter lies and hence
@@ -17,52 +17,61 @@ def find_spans(knots: Tensor, degree: int, u: Tensor) -> Tensor:
 
     Parameters at the end of the domain are searched for as the number just below it, which any multiplicity
     of the end knots leaves in the last span that is not empty.
+
+    Args:
+        knots: shape (k,), or one knot vector for each sample, (b, k).
+        degree: p.
+        u: parameters, of any shape, or (b, q).
     """
-    end = knots[-degree - 1]
+    end = knots[..., -degree - 1, None]
     below_end = torch.nextafter(end, torch.full_like(end, -torch.inf))
-    spans = torch.searchsorted(knots, torch.minimum(u, below_end), right=True) - 1
-    return spans.clamp_(degree, len(knots) - degree - 2)  # in bounds even for a NaN that nobody could check
+    spans = torch.searchsorted(knots, torch.minimum(u, below_end), right=True).sub_(1)
+    # in bounds even for a NaN that nobody could check
+    return spans.clamp_(degree, knots.shape[-1] - degree - 2)
 
 
 def gather_windows(knots: Tensor, degree: int, spans: Tensor) -> Tensor:
-    """The knots t_{k-p}, ..., t_{k+p+1} around span k, shape (2p + 2, q)."""
-    return knots.unfold(0, 2 * degree + 2, 1).mT.index_select(1, spans - degree)
+    """The knots t_{k-p+1}, ..., t_{k+p} around span k, shape (2p, *spans.shape)."""
+    offsets = torch.arange(1 - degree, degree + 1, device=knots.device)
+    if knots.ndim == 2:
+        first = torch.arange(0, knots.numel(), knots.shape[1], device=knots.device)
+        spans = spans + first.unsqueeze(1)
+    places = spans + offsets.reshape(-1, *[1] * spans.ndim)
+    return knots.reshape(-1).index_select(0, places.reshape(-1)).reshape(places.shape)
 
 
-def local_basis(windows: Tensor, degree: int, u: Tensor) -> tuple[Tensor, Tensor]:
+def local_basis(windows: Tensor, u: Tensor) -> tuple[Tensor, list[Tensor]]:
     r"""Cox-de Boor recursion (DSA eq. 4) restricted to the functions that do not vanish.
 
     Args:
-        windows: knots t_{k-p}, ..., t_{k+p+1} around the span of each parameter, shape (2p + 2, ..., q).
-        degree: p.
-        u: parameters, shape (q,).
+        windows: knots t_{k-p+1}, ..., t_{k+p} around the span of each parameter, shape (2p, ..., q).
+        u: parameters, shape (..., q).
 
     Returns:
-        The values $N_{k-p,p}(u), ..., N_{k,p}(u)$, shape (p + 1, ..., q), and the quotients
-        $N_{i,p-1}(u) / (t_{i+p} - t_i)$ for i = k-p+1, ..., k, shape (p, ..., q), from which the derivative
-        in u
-        follows: $N'_{i,p} = p (q_i - q_{i+1})$. The NURBS Book, eq. 2.7.
+        The values $N_{k-p,p}(u), ..., N_{k,p}(u)$, shape (p + 1, ..., q), and for each d = 1, ..., p the
+        quotients $N_{i,d-1}(u) / (t_{i+d} - t_i)$ for i = k-d+1, ..., k, shape (d, ..., q). The last ones
+        give the derivative in u: $N'_{i,p} = p (q_i - q_{i+1})$. The NURBS Book, eq. 2.7.
     """
-    left = u - windows[1 : degree + 1]
-    right = windows[degree + 1 : 2 * degree + 1] - u
-    values = torch.ones_like(windows[:1])
-    quotients = values[:0]
+    degree = len(windows) // 2
+    left = u - windows[:degree]
+    right = windows[degree:] - u
+    values = torch.ones_like(u).unsqueeze(0)
+    quotients: list[Tensor] = []
     for d in range(1, degree + 1):
-        widths = windows[degree + 1 : degree + 1 + d] - windows[degree + 1 - d : degree + 1]
-        quotients = values / widths
-        values = quotients.new_zeros(d + 1, *quotients.shape[1:])
-        values[:-1] = right[:d] * quotients
-        values[1:] += left[degree - d :] * quotients
+        quotients.append(values / (windows[degree : degree + d] - windows[degree - d : degree]))
+        values = values.new_zeros(d + 1, *u.shape)
+        values[:-1] = right[:d] * quotients[-1]
+        values[1:] += left[degree - d :] * quotients[-1]
     return values, quotients
 
 
 def local_indices(spans: Tensor, degree: int) -> Tensor:
-    """Indices k - p, ..., k of the functions that do not vanish, shape (p + 1, q)."""
-    return spans + torch.arange(-degree, 1, device=spans.device).unsqueeze(1)
+    """Indices k - p, ..., k of the functions that do not vanish, shape (p + 1, ..., q)."""
+    offsets = torch.arange(-degree, 1, device=spans.device)
+    return spans + offsets.reshape(-1, *[1] * spans.ndim)
 
 
-def dense_basis(knots: Tensor, degree: int, u: Tensor, spans: Tensor) -> Tensor:
-    """The collocation matrix, shape (q, n)."""
-    values, _ = local_basis(gather_windows(knots, degree, spans), degree, u)
-    dense = values.new_zeros(len(knots) - degree - 1, len(u))
-    return dense.scatter(0, local_indices(spans, degree), values).mT
+def dense_basis(values: Tensor, spans: Tensor, count: int) -> Tensor:
+    """The collocation matrix, shape (..., q, n), from the values (p + 1, ..., q) that do not vanish."""
+    dense = values.new_zeros(count, *spans.shape)
+    return dense.scatter(0, local_indices(spans, len(values) - 1), values).movedim(0, -1)

@@ -21,23 +21,25 @@ class _SmoothedBox(torch.autograd.Function):
     def backward(ctx, *grads: Tensor):
         knots, u = ctx.saved_tensors
         (grad,) = grads
-        scaled = (u.unsqueeze(-1) - knots) / ctx.bandwidth
+        scaled = (u - knots) / ctx.bandwidth
         delta = torch.exp(-0.5 * scaled**2) / (math.sqrt(2 * math.pi) * ctx.bandwidth)
         # box_i = step(u - t_i) - step(u - t_{i+1}): its derivative is -delta at t_i and +delta at t_{i+1}.
         pad = torch.nn.functional.pad
-        return ((pad(grad, (1, 0)) - pad(grad, (0, 1))) * delta).sum(0), None, None, None
+        per_parameter = (pad(grad, (1, 0)) - pad(grad, (0, 1))) * delta
+        return per_parameter.sum_to_size(knots.shape), None, None, None
 
 
 def boxes(knots: Tensor, u: Tensor, degree: int) -> Tensor:
     """The functions of degree 0: 1 where t_i <= u < t_{i+1}, the last non-empty span of the domain closed.
 
     A parameter that rounding to float32 has put just outside the domain belongs to the first or last span.
+    Knots and parameters broadcast: (..., 1, k) and (..., q, 1).
     """
-    u = u.unsqueeze(-1)
-    inside = (knots[:-1] <= u) & (u < knots[1:])
-    start, end = knots[degree], knots[-degree - 1]
-    opening = (knots[:-1] == start) & (knots[1:] > start)
-    closing = (knots[:-1] < end) & (knots[1:] == end)
+    lower, upper = knots[..., :-1], knots[..., 1:]
+    inside = (lower <= u) & (u < upper)
+    start, end = knots[..., degree, None], knots[..., -degree - 1, None]
+    opening = (lower == start) & (upper > start)
+    closing = (lower < end) & (upper == end)
     return torch.where(u >= end, closing, torch.where(u < start, opening, inside)).to(knots.dtype)
 
 
@@ -45,23 +47,24 @@ def basis_by_recursion(knots: Tensor, degree: int, u: Tensor, *, bandwidth: floa
     r"""All B-spline basis functions by DSA eq. 4 in differentiable operations, with 0/0 = 0.
 
     Args:
-        knots: shape (k,).
+        knots: shape (..., k).
         degree: p.
-        u: parameters, shape (q,).
+        u: parameters, shape (..., q).
         bandwidth: None for the derivative of the recursion with its boxes held fixed, which is exact; a
             number sigma for the paper's: the box $N_{i,0} = H(u - t_i) - H(u - t_{i+1})$ then gets the
             derivative $-g_\sigma(u - t_i)$ with respect to $t_i$ and $+g_\sigma(u - t_{i+1})$ with respect to
             $t_{i+1}$, $g_\sigma$ the density of the normal distribution, carried upwards by the recursion.
 
     Returns:
-        Collocation matrix, shape (q, n).
+        Collocation matrix, shape (..., q, n).
     """
+    knots, u = knots.unsqueeze(-2) if knots.ndim > 1 else knots, u.unsqueeze(-1)
     values = boxes(knots, u, degree) if bandwidth is None else _SmoothedBox.apply(knots, u, degree, bandwidth)
-    u = u.unsqueeze(-1)
     for d in range(1, degree + 1):
-        widths = knots[d:] - knots[:-d]
+        widths = knots[..., d:] - knots[..., :-d]
         is_empty = widths == 0
         safe = torch.where(is_empty, 1.0, widths)  # the inner `where`: no 0/0 reaches the derivative
         quotients = torch.where(is_empty, 0.0, values / safe)
-        values = (u - knots[: -d - 1]) * quotients[:, :-1] + (knots[d + 1 :] - u) * quotients[:, 1:]
+        rising = (u - knots[..., : -d - 1]) * quotients[..., :-1]
+        values = rising + (knots[..., d + 1 :] - u) * quotients[..., 1:]
     return values

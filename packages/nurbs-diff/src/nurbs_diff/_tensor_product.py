@@ -1,14 +1,25 @@
-"""The contraction of a control net with one basis per direction: two matrix products and a division."""
+"""The contraction of a control net with one basis per direction: matrix products and a division.
+
+A net has shape (b, c, n_1, ..., n_d), coordinates first, so that each coordinate of the result is one
+contiguous image; a basis has shape (q, n), shared by the samples, or (b, q, n).
+"""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-def contract(basis_u: Tensor, basis_v: Tensor, net: Tensor) -> Tensor:
-    """Two matrix products, net (b, c, n_u, n_v) -> (b, c, r, s)."""
-    return torch.matmul(torch.matmul(basis_u, net), basis_v.mT)
+
+def contract(bases: Sequence[Tensor], net: Tensor) -> Tensor:
+    """All matrix products, net (b, c, n_1, ..., n_d) -> (b, c, q_1, ..., q_d)."""
+    for axis, basis in enumerate(bases):
+        net = _contract_axis(basis, net, axis)
+    return net
 
 
 def project(homogeneous: Tensor) -> Tensor:
@@ -16,54 +27,73 @@ def project(homogeneous: Tensor) -> Tensor:
     return homogeneous[:, :-1] / homogeneous[:, -1:]
 
 
-class RationalProduct(torch.autograd.Function):
-    r"""Points of a rational tensor-product surface, coordinates first.
+def _contract_axis(basis: Tensor, net: Tensor, axis: int) -> Tensor:
+    """Replaces n by q along dimension `axis + 2`."""
+    rest = net.shape[axis + 3 :]
+    if not rest:
+        return torch.matmul(net, _spread(basis, axis).mT)
+    return torch.matmul(_spread(basis, axis + 1), net.flatten(axis + 3)).unflatten(-1, rest)
 
-    With $H = B_u \tilde P B_v^T$ for the homogeneous net $\tilde P = (w P, w)$ the points are S = H_xyz /
-    H_w. One buffer the size of H holds S and 1 / H_w; those two and the small half-contracted net are all
-    that the backward pass needs: $\bar H_{xyz} = \bar S / H_w$, $\bar H_w = -\sum_{xyz} \bar H_{xyz} S$, then
-    the adjoints of the two products.
+
+def _spread(basis: Tensor, count: int) -> Tensor:
+    """Puts `count` axes behind the batch of a basis that has one, for coordinates and other directions."""
+    return basis if basis.ndim == 2 else basis.reshape(len(basis), *[1] * count, *basis.shape[1:])
+
+
+class RationalProduct(torch.autograd.Function):
+    r"""Points of a rational tensor-product spline, coordinates first.
+
+    With $H$ the contraction of the homogeneous net $\tilde P = (w P, w)$ the points are S = H_xyz / H_w. One
+    buffer the size of H holds S and 1 / H_w; those two and the small nets contracted along some directions
+    are all that the backward pass needs: $\bar H_{xyz} = \bar S / H_w$, $\bar H_w = -\sum_{xyz} \bar H_{xyz} S$,
+    then the adjoints of the products.
     """
 
     @staticmethod
-    def forward(ctx, basis_u: Tensor, basis_v: Tensor, net: Tensor) -> Tensor:
-        half = torch.matmul(basis_u, net)
-        buffer = torch.matmul(half, basis_v.mT)
+    def forward(ctx, net: Tensor, *bases: Tensor) -> Tensor:
+        nets = [net]
+        for axis, basis in enumerate(bases):
+            nets.append(_contract_axis(basis, nets[-1], axis))
+        buffer = nets.pop()
         reciprocal = buffer[:, -1:].reciprocal_()
         points = buffer[:, :-1].mul_(reciprocal)
-        ctx.save_for_backward(basis_u, basis_v, net, half, points, reciprocal)
+        ctx.save_for_backward(points, reciprocal, *bases, *nets)
         return points
 
     @staticmethod
     def backward(ctx, *grads: Tensor):
-        basis_u, basis_v, net, half, points, reciprocal = ctx.saved_tensors
+        points, reciprocal, *rest = ctx.saved_tensors
         (grad,) = grads
-        needs = ctx.needs_input_grad
+        bases, nets = rest[: len(rest) // 2], rest[len(rest) // 2 :]
         if torch.is_grad_enabled():  # a graph of the derivative is asked for: differentiate plain operations
-            return _differentiable_backward(basis_u, basis_v, net, grad)
-        b, c, r, s = (*net.shape[:2], *points.shape[2:])
-        full = points.new_empty(b, c, r, s)
+            return _differentiable_backward(nets[0], bases, grad)
+        full = points.new_empty(len(points), points.shape[1] + 1, *points.shape[2:])
         torch.mul(grad, reciprocal, out=full[:, :-1])
         last = full[:, -1].zero_()
-        for coordinate in range(c - 1):  # no temporary of the size of the points
+        for coordinate in range(points.shape[1]):  # no temporary of the size of the points
             last.addcmul_(full[:, coordinate], points[:, coordinate], value=-1)
-        u_grad = v_grad = net_grad = None
-        if needs[1]:
-            v_grad = torch.matmul(half.reshape(-1, net.shape[3]).mT, full.reshape(-1, s)).mT
-        if needs[0] or needs[2]:
-            full_v = torch.matmul(full, basis_v)
-            if needs[0]:
-                u_grad = torch.einsum("bcrm,bcnm->rn", full_v, net)
-            if needs[2]:
-                net_grad = torch.matmul(basis_u.mT, full_v)
-        return u_grad, v_grad, net_grad
+        found: list[Tensor | None] = [None] * len(bases)
+        for axis in range(len(bases) - 1, -1, -1):
+            if ctx.needs_input_grad[axis + 1]:
+                found[axis] = _basis_adjoint(bases[axis], nets[axis], full, axis)
+            if any(ctx.needs_input_grad[: axis + 1]):
+                full = _contract_axis(bases[axis].mT, full, axis)
+        return (full if ctx.needs_input_grad[0] else None, *found)
 
 
-def _differentiable_backward(
-    basis_u: Tensor, basis_v: Tensor, net: Tensor, grad: Tensor
-) -> tuple[Tensor | None, ...]:
+def _basis_adjoint(basis: Tensor, net: Tensor, grad: Tensor, axis: int) -> Tensor:
+    """Gradient with respect to the basis of a direction, of the shape of the basis."""
+    first = basis.ndim - 2  # a basis of each sample keeps the batch
+    net, grad = net.flatten(first, axis + 1), grad.flatten(first, axis + 1)
+    if net.ndim == first + 2:  # the last direction: one product
+        return torch.matmul(grad.mT, net)
+    return torch.einsum("...lqt,...lnt->...qn", grad.flatten(first + 2), net.flatten(first + 2))
+
+
+def _differentiable_backward(net: Tensor, bases: Sequence[Tensor], grad: Tensor) -> tuple[Tensor | None, ...]:
     # aliases, so that each gets its partial derivative even where one was computed from another
-    aliases = [tensor.view_as(tensor) for tensor in (basis_u, basis_v, net)]
+    aliases = [tensor.view_as(tensor) for tensor in (net, *bases)]
     wanted = [alias for alias in aliases if alias.requires_grad]
-    found = iter(torch.autograd.grad(project(contract(*aliases)), wanted, grad, create_graph=True))
+    points = project(contract(aliases[1:], aliases[0]))
+    found = iter(torch.autograd.grad(points, wanted, grad, create_graph=True))
     return tuple(next(found) if alias.requires_grad else None for alias in aliases)
