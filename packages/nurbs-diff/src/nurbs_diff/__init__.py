@@ -7,11 +7,13 @@ from nurbs_diff._evaluate import evaluate_curve, evaluate_surface, evaluate_volu
 from nurbs_diff._evaluate_at import evaluate_surface_at, evaluate_volume_at
 from nurbs_diff._fit import SurfaceFit, fit_surface
 from nurbs_diff._knots import uniform_knots
+from nurbs_diff._mesh import Mesh
 from nurbs_diff._modules import NurbsCurve, NurbsSurface
 from nurbs_diff._splines import Curve, Surface, Volume
 
 __all__ = [
     "Curve",
+    "Mesh",
     "NurbsCurve",
     "NurbsSurface",
     "Surface",
