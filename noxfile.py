@@ -96,6 +96,14 @@ def sanitize(session: nox.Session) -> None:
     session.run("ctest", "--test-dir", build, "--output-on-failure", *session.posargs)
 
 
+@nox.session(default=False)
+def cad(session: nox.Session) -> None:
+    """OpenCASCADE reads what nurbs-diff writes; its wheel is large and needs the system's libGL."""
+    package = ROOT / "packages" / "nurbs-diff"
+    session.install(str(package), "--group", f"{package / 'pyproject.toml'}:test", "cadquery-ocp-novtk>=8,<9")
+    session.run("pytest", "-q", str(package / "tests" / "test_opencascade.py"), *session.posargs)
+
+
 @nox.session(venv_backend="none")
 def integration(session: nox.Session) -> None:
     """The apps, packages together, and the report page in a browser."""

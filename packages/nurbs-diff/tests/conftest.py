@@ -33,7 +33,7 @@ _LOADED = (beartype.beartype, beartype.door, matplotlib.figure, scipy.optimize, 
 typing.TYPE_CHECKING = True  # the annotations' names must exist for beartype
 try:
     with install_import_hook("nurbs_diff", "beartype.beartype"):
-        for module in ("nurbs_diff", "nurbs_diff._plot"):
+        for module in ("nurbs_diff", "nurbs_diff._plot", "nurbs_diff.files"):
             importlib.import_module(module)
 finally:
     typing.TYPE_CHECKING = False
