@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import sys
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +21,11 @@ def tables(results: dict[str, Any]) -> str:
     machine = results["machine_info"]
     brand = machine.get("cpu", {}).get("brand_raw", machine["processor"])
     lines = [f"{brand}, {machine['cpu'].get('count', '?')} cores, Python {machine['python_version']}.", ""]
-    for group, rows in groupby(results["benchmarks"], key=lambda row: row["group"]):
-        lines += table(str(group), list(rows))
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for row in results["benchmarks"]:
+        groups.setdefault(row["group"], []).append(row)
+    for group, rows in groups.items():
+        lines += table(group, rows)
     return "\n".join(lines)
 
 

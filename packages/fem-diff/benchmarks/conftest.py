@@ -24,13 +24,12 @@ def timed(benchmark):
     """
 
     def run(group, name, call, *, rounds=3, peer=None):
-        benchmark.group = group
+        benchmark.group, benchmark.name = group, name
         result = benchmark.pedantic(call, rounds=rounds, warmup_rounds=int(rounds > 1))
         times = _times.setdefault(group, {})
         times[name] = benchmark.stats.stats.min
-        if peer in times:
-            benchmark.extra_info["peer"] = peer
-            benchmark.extra_info["ratio"] = times[name] / times[peer]
+        if peer in times and peer != name:
+            benchmark.extra_info[f"times {peer}"] = times[name] / times[peer]
         return result
 
     return run

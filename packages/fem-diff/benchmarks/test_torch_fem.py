@@ -18,7 +18,7 @@ def conductivity():
     return torch.rand(ELEMENTS, ELEMENTS, generator=generator, dtype=torch.float64).add(0.5).requires_grad_()
 
 
-def ours(nu, tol=1e-8):
+def ours(nu, tol=1e-10):
     u = solve(Poisson(LagrangeSpace(unit_square(ELEMENTS), 1), diffusivity=nu, source=1.0), tol=tol).u
     (gradient,) = torch.autograd.grad(u.mean(), nu)
     return u.detach(), gradient
@@ -59,6 +59,6 @@ def test_forward_and_backward(way, timed):
         options = ("cg", "amg") if "amg" in way else ("direct", None)
         u, gradient = timed(GROUP, way, lambda: theirs(nu, *options), rounds=2)
     expected, slopes = ours(nu, 1e-12)
-    # Both stop at a residual of 1e-8.
-    assert float((u - expected).norm() / expected.norm()) < 1e-5
-    assert float((gradient - slopes).norm() / slopes.norm()) < 1e-4
+    # torch-fem is at 1e-14 and 1e-12 here, with its default settings; ours stops at 1e-10.
+    assert float((u - expected).norm() / expected.norm()) < 1e-10
+    assert float((gradient - slopes).norm() / slopes.norm()) < 1e-9
