@@ -39,13 +39,48 @@ def test_equals_sum_factorisation(mesh, degree, cached, generator, monkeypatch):
     mixed = [*terms, (((ndim, ndim),), random(1, *space.quadrature_shape))]
     if ndim > 1:
         mixed.append((((0, 1), (1, 0)), random(3, *space.quadrature_shape)))
-    for chosen in (terms, mixed):
-        parts = tables.evaluate(u)
-        flux = [torch.zeros_like(part) for part in parts]
-        for pairs, c in chosen:
-            for i, j in pairs:
-                flux[i] += c * parts[j]
-        expected = tables.assemble(flux)
-        found = ElementOperator(tables, chosen)(u)
-        few = 200 * EPS * float(expected.abs().max())  # sums of up to 64 points and 64 nodes
-        torch.testing.assert_close(found, expected, rtol=0, atol=few)
+    check(tables, terms, u)
+    check(tables, mixed, u)
+
+
+@pytest.mark.parametrize("cached", [1, 2**19])
+@pytest.mark.parametrize("mesh", MESHES.values(), ids=MESHES.keys())
+@pytest.mark.parametrize("degree", [1, 2, 3])
+def test_coefficients_constant_on_each_element(mesh, degree, cached, generator, monkeypatch):
+    """One matrix for all elements; a coefficient that varies within one element alone is noticed."""
+    monkeypatch.setattr(element, "CACHED", cached)
+    space = LagrangeSpace(mesh, degree)
+    axes = range(-space.ndim, 0)
+
+    def random(batch, *shape):
+        return torch.rand(batch, *shape, generator=generator, dtype=torch.float64)
+
+    tables = space.tabulate(like=random(1))
+
+    def weighted(batch):
+        cells = random(batch, *mesh.elements) + 0.5
+        for axis in axes:
+            cells = cells.repeat_interleave(degree + 1, axis)
+        return cells * tables.weights
+
+    u = random(3, *space.node_shape)
+    pairs = [tuple((k, k) for k in range(space.ndim)), ((space.ndim, space.ndim),)]
+    terms = [(pairs[0], weighted(3)), (pairs[1], weighted(1))]
+    assert check(tables, terms[:1], u).shared is not None
+    assert check(tables, terms, u).shared is not None
+    terms[1][1].view(-1)[-1] *= 1.001
+    assert check(tables, terms, u).shared is None
+
+
+def check(tables, terms, u):
+    """Compares the two and returns the operator."""
+    parts = tables.evaluate(u)
+    flux = [torch.zeros_like(part) for part in parts]
+    for pairs, c in terms:
+        for i, j in pairs:
+            flux[i] += c * parts[j]
+    expected = tables.assemble(flux)
+    operator = ElementOperator(tables, terms)
+    few = 200 * EPS * float(expected.abs().max())  # sums of up to 64 points and 64 nodes
+    torch.testing.assert_close(operator(u), expected, rtol=0, atol=few)
+    return operator

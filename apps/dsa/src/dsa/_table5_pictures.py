@@ -65,11 +65,12 @@ def draw(context: Context, elements: int, material: Material) -> None:
     )
     context.picture(
         "history",
-        f"On {elements} x {elements} elements. Left: residual over the steps of the solver, for the "
-        "paper's source (solid) and for a random source with inclusions of contrast 10,000 (dashed). "
-        "Right: error at the nodes while L-BFGS minimises the energy, from zero (solid) and from a random "
-        f"start (dashed; independent standard normal values, ended after {material.seconds:g} s of CPU "
-        "time); the grey band holds the paper's figures.",
+        f"On {elements} x {elements} elements. Left: residual over the steps of conjugate gradients with "
+        "multigrid, from the solution on coarser meshes, for the paper's source (solid) and for a random "
+        "source with inclusions of contrast 10,000 (dashed). Right: error at the nodes while L-BFGS "
+        "minimises the energy, from zero (solid) and from a random start (dashed; independent standard "
+        f"normal values, ended after {material.seconds:g} s of CPU time); the grey band holds the paper's "
+        "figures.",
         lambda figure: _draw_history(figure, material.residuals, material.histories),
         size=(9.0, 4.2),
     )
