@@ -9,7 +9,14 @@ import pytest
 import torch
 from nurbs_cases import clamped
 
-from nurbs_diff import basis_functions, evaluate_curve, evaluate_surface, fit_surface, uniform_knots
+from nurbs_diff import (
+    basis_functions,
+    close_net,
+    evaluate_curve,
+    evaluate_surface,
+    fit_surface,
+    uniform_knots,
+)
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 
@@ -148,6 +155,12 @@ def test_uniform_knots() -> None:
         uniform_knots(3, 3)
     with pytest.raises(ValueError, match=r"`domain` must be an interval \(low, high\)"):
         uniform_knots(4, 3, domain=(1.0, 1.0))
+    with pytest.raises(ValueError, match=r"`ends` must be one of 'clamped', 'unclamped'; got 'periodic'"):
+        uniform_knots(4, 3, ends="periodic")
+    with pytest.raises(
+        ValueError, match=r"`control_points` has 6 entries along axis 0, fewer than the degree 7"
+    ):
+        close_net(POINTS, 7, axis=0)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

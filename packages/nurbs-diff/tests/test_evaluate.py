@@ -15,7 +15,7 @@ from torch import Generator, Tensor
 from torch.autograd import gradcheck, gradgradcheck
 from torch.testing import assert_close
 
-from nurbs_diff import evaluate_curve, evaluate_surface, uniform_knots
+from nurbs_diff import close_net, evaluate_curve, evaluate_surface, uniform_knots
 
 EPS = torch.finfo(torch.float64).eps
 
@@ -107,6 +107,47 @@ def test_sphere_is_exact(backend: str) -> None:
         points, knots_u, knots_v, u, u, weights=weights_u[:, None] * weights_v, backend=backend
     )
     assert_close(sphere.norm(dim=-1), torch.ones(101, 101, dtype=torch.float64), rtol=0, atol=8 * EPS)
+
+
+@pytest.mark.parametrize("tube", [0.25, 2.0])
+def test_torus_is_exact(tube: float) -> None:
+    # The tube's circle, at distance 3 from the axis, revolved about it; where the tube is wide no less exact.
+    radius = 3.0
+    around, weights_u, knots_u = circle()
+    tube_points = tube * around + torch.tensor([radius, 0.0], dtype=torch.float64)
+    points = torch.stack(
+        [
+            around[:, None, 0] * tube_points[:, 0],
+            around[:, None, 1] * tube_points[:, 0],
+            tube_points[:, 1].expand(9, 9),
+        ],
+        -1,
+    )
+    u = torch.linspace(0, 1, 101, dtype=torch.float64)
+    x, y, z = evaluate_surface(points, knots_u, knots_u, u, u, weights=weights_u[:, None] * weights_u).unbind(
+        -1
+    )
+    distance = torch.hypot(torch.hypot(x, y) - radius, z)
+    assert_close(distance, torch.full_like(distance, tube), rtol=0, atol=8 * EPS * (radius + tube))
+
+
+@pytest.mark.parametrize("degree", [1, 2, 3, 4])
+def test_a_closed_net_makes_a_periodic_curve_with_continuous_derivatives(
+    degree: int, generator: Generator
+) -> None:
+    n = 7
+    net = close_net(uniform(n, 2, generator=generator), degree, axis=-2)
+    weights = close_net(0.5 + uniform(n, generator=generator), degree, axis=-1)
+    knots = uniform_knots(n + degree, degree, ends="unclamped")
+    u = torch.tensor([0.0, 1.0], dtype=torch.float64, requires_grad=True)
+    values = evaluate_curve(net, knots, u, weights=weights)[..., 0]
+    for order in range(degree):
+        # each derivative is n times as large as the one before and loses as much
+        scale = float(n) ** order
+        assert_close(values[0], values[1], rtol=0, atol=256 * EPS * scale)
+        assert order == 0 or abs(float(values[0].detach())) > 1e-3 * scale  # and not because it vanishes
+        (values,) = torch.autograd.grad(values.sum(), u, create_graph=True)
+    assert abs(float((values[0] - values[1]).detach())) > 1e-2 * float(n) ** degree  # the degree-th jumps
 
 
 @pytest.mark.parametrize("is_rational", [True, False])

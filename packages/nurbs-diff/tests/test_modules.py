@@ -8,7 +8,18 @@ from nurbs_cases import clamped
 from torch import Generator
 from torch.testing import assert_close
 
-from nurbs_diff import NurbsCurve, NurbsSurface, evaluate_surface, fit_surface, uniform_knots
+from nurbs_diff import (
+    Curve,
+    NurbsCurve,
+    NurbsSurface,
+    NurbsVolume,
+    Surface,
+    Volume,
+    evaluate_surface,
+    evaluate_volume_at,
+    fit_surface,
+    uniform_knots,
+)
 
 U = torch.linspace(0, 1, 20, dtype=torch.float64)
 EPS = torch.finfo(torch.float64).eps
@@ -147,3 +158,38 @@ def test_errors(generator: Generator) -> None:
         NurbsSurface(points[0], knots, knots)
     with pytest.raises(ValueError, match=r"shape \(..., n, dim\); got \(3,\)"):
         NurbsCurve(points[0, 0], knots)
+
+
+def test_volume_module_knots_of_each_sample_and_scattered_points(generator: Generator) -> None:
+    points = torch.rand(2, 6, 5, 4, 3, generator=generator, dtype=torch.float64)
+    knots_u = torch.stack([clamped([0.2, 0.7], 3), clamped([0.4, 0.5], 3)])
+    knots = knots_u, clamped([0.1, 0.6], 2), clamped([0.3, 0.8], 1)
+    module = NurbsVolume(points, *knots, learn_knots=True, learn_weights=True)
+    at = torch.rand(9, 3, generator=generator, dtype=torch.float64)
+    want = evaluate_volume_at(points, *knots, at)
+    assert_close(module.at(at), want, rtol=0, atol=64 * EPS)  # knots and weights went through log and exp
+    grid = module(*at.unbind(1))
+    assert_close(grid[:, torch.arange(9), torch.arange(9), torch.arange(9)], want, rtol=0, atol=64 * EPS)
+    module.at(at).square().sum().backward()
+    assert all(p.grad is not None and p.grad.abs().max() > 0 for p in module.parameters())
+    assert repr(module).splitlines()[1].strip() == (
+        "6 x 5 x 4 control points in 3-D, batch (2,), degree 3, 2, 1"
+    )
+
+
+def test_detached_tuples_share_nothing_and_make_the_same_spline(generator: Generator) -> None:
+    module = surface(generator, learn_knots=True, learn_weights=True)
+    tensors = module.detached()
+    assert isinstance(tensors, Surface)
+    assert not any(x.requires_grad for x in tensors if x is not None)
+    before = module(U, U).detach()
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.mul_(1.5)
+    assert_close(NurbsSurface(*tensors)(U, U), before, rtol=0, atol=16 * EPS)
+    curve = NurbsCurve(tensors.control_points[0], tensors.knots_v).detached()
+    assert isinstance(curve, Curve)
+    assert curve.weights is None
+    net = tensors.control_points.expand(2, -1, -1, -1)
+    volume = NurbsVolume(net, uniform_knots(2, 1), tensors.knots_u, tensors.knots_v)
+    assert isinstance(volume.detached(), Volume)

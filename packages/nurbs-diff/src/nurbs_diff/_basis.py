@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,6 +13,8 @@ from nurbs_diff._local import dense_basis, find_spans, gather_windows, local_bas
 from nurbs_diff._reference import basis_by_recursion
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from jaxtyping import Float
 
 KnotGradient = Literal["exact", "gaussian"]
@@ -80,8 +82,8 @@ def basis_functions(
         )
     _checks.check_parameters("u", u, "knots", knots, degree)
     check_knot_gradient(knot_gradient, bandwidth)
-    basis = collocation(knots, degree, u, knot_gradient, bandwidth)
-    return basis.to(torch.promote_types(knots.dtype, u.dtype))
+    dtype = torch.promote_types(knots.dtype, u.dtype)
+    return collocations([Direction(knots, degree, u)], knot_gradient, bandwidth, dtype)[0]
 
 
 def check_knot_gradient(knot_gradient: str, bandwidth: float) -> None:
@@ -90,35 +92,77 @@ def check_knot_gradient(knot_gradient: str, bandwidth: float) -> None:
     _checks.check_positive("bandwidth", bandwidth)
 
 
-def collocation(knots: Tensor, degree: int, u: Tensor, knot_gradient: str, bandwidth: float) -> Tensor:
-    """The collocation matrix (..., q, n) in float64 for arguments already checked, see `local_values`."""
-    if knot_gradient == "exact":
-        values, spans = local_values(knots, degree, u)
-        basis = dense_basis(values, spans, knots.shape[-1] - degree - 1)
+class Direction(NamedTuple):
+    """A knot vector, (k,) or (*batch, k), its degree, and parameters, (q,) or (*batch, q)."""
+
+    knots: Tensor
+    degree: int
+    u: Tensor
+
+
+def collocations(
+    directions: Sequence[Direction], knot_gradient: str, bandwidth: float, dtype: torch.dtype
+) -> list[Tensor]:
+    """The collocation matrices (..., q, n) of directions already checked, computed in float64."""
+    if knot_gradient == "gaussian":
+        bases = [
+            basis_by_recursion(knots.double(), degree, u.double(), bandwidth=bandwidth).to(dtype)
+            for knots, degree, u in directions
+        ]
     else:
-        basis = basis_by_recursion(knots.double(), degree, u.double(), bandwidth=bandwidth)
-    if knots.device.type == "cpu":
-        return basis
-    return torch.where(is_computable(knots, degree, u).unsqueeze(-1), basis, torch.nan)
+        bases = [
+            dense_basis(values, spans, direction.knots.shape[-1] - direction.degree - 1)
+            for direction, (values, spans) in zip(directions, local_values(directions, dtype), strict=True)
+        ]
+    if directions[0].knots.device.type == "cpu":
+        return bases
+    return [
+        torch.where(is_computable(*direction).unsqueeze(-1), basis, torch.nan)
+        for direction, basis in zip(directions, bases, strict=True)
+    ]
 
 
-def local_values(knots: Tensor, degree: int, u: Tensor) -> tuple[Tensor, Tensor]:
-    """The values that do not vanish, (p + 1, ..., q), in float64, and the spans of the parameters, (..., q).
+def local_values(directions: Sequence[Direction], dtype: torch.dtype) -> list[tuple[Tensor, Tensor]]:
+    """For each direction the values that do not vanish, (p + 1, ..., q), and the spans, (..., q).
 
-    Args:
-        knots: shape (k,), or one knot vector for each sample, (*batch, k).
-        degree: p.
-        u: parameters, of any shape for shared knots; else (q,) or (*batch, q).
+    Computed in float64 and rounded to `dtype`.
     """
-    knots, u = knots.double(), u.double()
-    if knots.ndim == 1:
-        spans = find_spans(knots.detach(), degree, u.detach())
-        return _LocalBasis.apply(gather_windows(knots, degree, spans), u), spans
-    shape = (*knots.shape[:-1], u.shape[-1])
-    knots, u = knots.flatten(0, -2), u.expand(shape).flatten(0, -2)
-    spans = find_spans(knots.detach(), degree, u.detach().contiguous())
-    values = _LocalBasis.apply(gather_windows(knots, degree, spans), u)
-    return values.reshape(degree + 1, *shape), spans.reshape(shape)
+    found: dict[int, tuple[Tensor, Tensor]] = {}
+    for degree in dict.fromkeys(direction.degree for direction in directions):
+        members = [i for i, direction in enumerate(directions) if direction.degree == degree]
+        results = _values_of_one_degree(degree, [directions[i] for i in members], dtype)
+        found.update(zip(members, results, strict=True))
+    return [found[i] for i in range(len(directions))]
+
+
+def _values_of_one_degree(
+    degree: int, directions: Sequence[Direction], dtype: torch.dtype
+) -> list[tuple[Tensor, Tensor]]:
+    # Directions, and samples with knots of their own, are places in one long knot vector, so that the same
+    # few operations serve them all.
+    all_knots: list[Tensor] = []
+    all_u: list[Tensor] = []
+    all_spans: list[Tensor] = []
+    places: list[Tensor] = []
+    start = 0
+    for knots, _, u in directions:
+        knots, u = knots.double(), u.double()
+        first: int | Tensor = start
+        if knots.ndim > 1:
+            u = u.expand(*knots.shape[:-1], u.shape[-1])
+            samples = torch.arange(start, start + knots.numel(), knots.shape[-1], device=knots.device)
+            first = samples.reshape(*knots.shape[:-1], 1)
+        all_spans.append(find_spans(knots.detach(), degree, u.detach().contiguous()))
+        places.append((all_spans[-1] + first).reshape(-1))
+        all_knots.append(knots.reshape(-1))
+        all_u.append(u.reshape(-1))
+        start += knots.numel()
+    windows = gather_windows(torch.cat(all_knots), degree, torch.cat(places))
+    values = _LocalBasis.apply(windows, torch.cat(all_u)).to(dtype)
+    parts = values.split([len(x) for x in all_u], 1)
+    return [
+        (part.reshape(degree + 1, *spans.shape), spans) for part, spans in zip(parts, all_spans, strict=True)
+    ]
 
 
 def is_computable(knots: Tensor, degree: int, u: Tensor) -> Tensor:

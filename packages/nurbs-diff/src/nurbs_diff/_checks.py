@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from operator import le, lt
 from typing import TYPE_CHECKING
 
 import torch
@@ -94,27 +95,32 @@ def check_knots(name: str, knots: Tensor, degree: int) -> None:
 
 
 def _check_knot_vector(name: str, t: list[float], degree: int) -> None:
+    count = len(t)
+    if (
+        all(map(le, t, t[1:]))  # no NaN among them either
+        and all(map(lt, t, t[degree + 1 :]))
+        and -math.inf < t[0] <= t[degree] < t[count - degree - 1] <= t[-1] < math.inf
+    ):
+        return
+    for i, x in enumerate(t):
+        if not math.isfinite(x):
+            raise ValueError(f"`{name}` must be finite; {name}[{i}] = {x}.")
     for i, (a, b) in enumerate(pairwise(t)):
-        if not (math.isfinite(a) and math.isfinite(b)):
-            j = i if not math.isfinite(a) else i + 1
-            raise ValueError(f"`{name}` must be finite; {name}[{j}] = {t[j]}.")
         if a > b:
             raise ValueError(
                 f"`{name}` must be non-decreasing; {name}[{i}] = {a:g} > {name}[{i + 1}] = {b:g}. Sort them "
                 f"first."
             )
-    count = len(t)
     for i in range(count - degree - 1):
         if t[i] == t[i + degree + 1]:
             raise ValueError(
                 f"`{name}` may repeat a knot at most degree + 1 = {degree + 1} times; {name}[{i}] to "
                 f"{name}[{i + degree + 1}] all equal {t[i]:g}. Remove the surplus ones."
             )
-    if t[degree] == t[count - degree - 1]:
-        raise ValueError(
-            f"`{name}` spans an empty domain: {name}[{degree}] = {name}[{count - degree - 1}] = "
-            f"{t[degree]:g}. Spread the knots."
-        )
+    raise ValueError(
+        f"`{name}` spans an empty domain: {name}[{degree}] = {name}[{count - degree - 1}] = {t[degree]:g}. "
+        f"Spread the knots."
+    )
 
 
 def check_parameters(name: str, u: Tensor, knots_name: str, knots: Tensor, degree: int) -> None:
@@ -123,10 +129,10 @@ def check_parameters(name: str, u: Tensor, knots_name: str, knots: Tensor, degre
         return
     u = u.detach()
     if knots.ndim == 1:
-        low, high = knots[degree].item(), knots[-degree - 1].item()
         smallest, largest = torch.aminmax(u)
-        if smallest >= low and largest <= high:
+        if smallest.item() >= knots[degree].item() and largest.item() <= knots[-degree - 1].item():
             return
+    # in the dtype of `u`, to which the ends of the domain may have been rounded
     lows, highs = (knots.detach()[..., i, None].to(u.dtype) for i in (degree, -degree - 1))
     is_bad = ~((u >= lows) & (u <= highs))
     if not bool(is_bad.any()):
@@ -170,9 +176,9 @@ def check_weights(weights: Tensor | None, control_points: Tensor) -> None:
         )
     if weights.device.type != "cpu":
         return
-    is_good = (weights > 0) & torch.isfinite(weights)
-    if not bool(is_good.all()):
-        place = torch.nonzero(~is_good)[0].tolist()
+    smallest, largest = torch.aminmax(weights.detach()) if weights.numel() else (1.0, 1.0)
+    if not (smallest > 0 and largest < math.inf):  # a NaN is neither
+        place = torch.nonzero(~((weights > 0) & torch.isfinite(weights)))[0].tolist()
         raise ValueError(
             f"`weights` must be positive and finite; weights[{', '.join(map(str, place))}] = "
             f"{float(weights[tuple(place)]):g}."

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nurbs_diff._directions import Backend, Direction, Options, check_arguments, dense_bases, homogeneous_net
-from nurbs_diff._tensor_product import RationalProduct, contract, project
+from nurbs_diff._directions import Backend, Given, Options, check_arguments, coordinates_first, dense_bases
+from nurbs_diff._tensor_product import RationalProduct, contract, homogeneous, project
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -59,8 +59,8 @@ def evaluate_curve(
     >>> evaluate_curve(points, knots, torch.linspace(0, 1, 5), weights=weights).norm(dim=-1).round(decimals=6)
     tensor([1., 1., 1., 1., 1.])
     """
-    directions = (Direction("knots", knots, "u", u),)
-    return _evaluate(control_points, directions, weights, Options(knot_gradient, bandwidth, backend))
+    given = (Given("knots", knots, "u", u),)
+    return _evaluate(control_points, given, weights, Options(knot_gradient, bandwidth, backend))
 
 
 def evaluate_surface(
@@ -114,8 +114,8 @@ def evaluate_surface(
     torch.Size([50, 50, 3])
     >>> points.sum().backward()  # knots.grad is exact
     """
-    directions = (Direction("knots_u", knots_u, "u", u), Direction("knots_v", knots_v, "v", v))
-    return _evaluate(control_points, directions, weights, Options(knot_gradient, bandwidth, backend))
+    given = (Given("knots_u", knots_u, "u", u), Given("knots_v", knots_v, "v", v))
+    return _evaluate(control_points, given, weights, Options(knot_gradient, bandwidth, backend))
 
 
 def evaluate_volume(
@@ -169,25 +169,25 @@ def evaluate_volume(
     >>> evaluate_volume(torch.rand(4, 4, 4, 1), knots, knots, knots, u, u, u).shape
     torch.Size([10, 10, 10, 1])
     """
-    directions = (
-        Direction("knots_u", knots_u, "u", u),
-        Direction("knots_v", knots_v, "v", v),
-        Direction("knots_w", knots_w, "w", w),
+    given = (
+        Given("knots_u", knots_u, "u", u),
+        Given("knots_v", knots_v, "v", v),
+        Given("knots_w", knots_w, "w", w),
     )
-    return _evaluate(control_points, directions, weights, Options(knot_gradient, bandwidth, backend))
+    return _evaluate(control_points, given, weights, Options(knot_gradient, bandwidth, backend))
 
 
 def _evaluate(
-    control_points: Tensor, directions: tuple[Direction, ...], weights: Tensor | None, options: Options
+    control_points: Tensor, given: tuple[Given, ...], weights: Tensor | None, options: Options
 ) -> Tensor:
-    degrees = check_arguments(control_points, directions, weights, options)
-    bases = dense_bases(directions, degrees, options, control_points.dtype)
-    net = homogeneous_net(control_points, weights, len(directions))
-    if weights is None:
+    directions = check_arguments(control_points, given, weights, options)
+    bases = dense_bases(directions, options, control_points.dtype)
+    net, w = coordinates_first(control_points, weights, len(directions))
+    if w is None:
         points = contract(bases, net)
     elif options.backend == "torch":
-        points = RationalProduct.apply(net, *bases)
+        points = RationalProduct.apply(net, w, *bases)
     else:
-        points = project(contract(bases, net))
+        points = project(contract(bases, homogeneous(net, w)))
     points = points.movedim(1, -1)
     return points.reshape(*control_points.shape[: -len(directions) - 1], *points.shape[1:])

@@ -8,19 +8,22 @@ import torch
 from torch import Tensor
 
 from nurbs_diff import _checks
-from nurbs_diff._basis import KnotGradient, is_computable, local_values
+from nurbs_diff._basis import Direction, KnotGradient, is_computable, local_values
 from nurbs_diff._directions import (
     DIRECTIONS,
     Backend,
-    Direction,
+    Given,
     Options,
     check_arguments,
+    coordinates_first,
     dense_bases,
-    homogeneous_net,
 )
 from nurbs_diff._scattered import gather_points
+from nurbs_diff._tensor_product import homogeneous
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from jaxtyping import Float
 
 
@@ -133,31 +136,32 @@ def _evaluate_at(
     _checks.check_floating(**{name: parameters})
     if parameters.ndim < 2 or parameters.shape[-1] != len(knots):
         raise ValueError(f"`{name}` must have shape (..., q, {len(knots)}); got {tuple(parameters.shape)}.")
-    directions = [
-        Direction(f"knots_{DIRECTIONS[i]}", t, f"{name}[..., {i}]", parameters[..., i])
+    given = [
+        Given(f"knots_{DIRECTIONS[i]}", t, f"{name}[..., {i}]", parameters[..., i])
         for i, t in enumerate(knots)
     ]
-    degrees = check_arguments(control_points, directions, weights, options)
-    net = homogeneous_net(control_points, weights, len(directions))
+    directions = check_arguments(control_points, given, weights, options)
+    net, w = coordinates_first(control_points, weights, len(directions))
+    net = net if w is None else homogeneous(net, w)
     if options == Options("exact", options.bandwidth, "torch"):
-        pairs = [_local(*pair, net.dtype) for pair in zip(directions, degrees, strict=True)]
-        points = gather_points([values for values, _ in pairs], [spans for _, spans in pairs], net)
+        points = gather_points(*_local(directions, net.dtype), net)
     else:
-        points = _sum_all(dense_bases(directions, degrees, options, net.dtype), net)
-    if weights is not None:
+        points = _sum_all(dense_bases(directions, options, net.dtype), net)
+    if w is not None:
         points = points[..., :-1] / points[..., -1:]
     return points.reshape(*control_points.shape[: -len(knots) - 1], *points.shape[1:])
 
 
-def _local(direction: Direction, degree: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """The values that do not vanish, (p + 1, q) or (p + 1, b, q), and the spans."""
-    _, knots, _, u = direction
-    values, spans = local_values(knots, degree, u)
-    if knots.device.type != "cpu":
-        values = torch.where(is_computable(knots, degree, u), values, torch.nan)
-    if spans.ndim > 1:
-        values, spans = values.flatten(1, -2), spans.flatten(0, -2)
-    return values.to(dtype), spans
+def _local(directions: Sequence[Direction], dtype: torch.dtype) -> tuple[list[Tensor], list[Tensor]]:
+    """For each direction the values that do not vanish, (p + 1, q) or (p + 1, b, q), and the spans."""
+    all_values: list[Tensor] = []
+    all_spans: list[Tensor] = []
+    for direction, (values, spans) in zip(directions, local_values(directions, dtype), strict=True):
+        if values.device.type != "cpu":
+            values = torch.where(is_computable(*direction), values, torch.nan)
+        all_values.append(values if spans.ndim == 1 else values.flatten(1, -2))
+        all_spans.append(spans if spans.ndim == 1 else spans.flatten(0, -2))
+    return all_values, all_spans
 
 
 def _sum_all(bases: list[Tensor], net: Tensor) -> Tensor:

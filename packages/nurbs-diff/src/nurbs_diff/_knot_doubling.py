@@ -32,10 +32,10 @@ def knot_gradient(windows: Tensor, u: Tensor, quotients: Sequence[Tensor], grad:
     function of the knots, exact for repeated knots too (there: towards the side on which they stay in order).
 
     Args:
-        windows: knots t_{k-p+1}, ..., t_{k+p} around span k of each parameter, shape (2p, ..., q), p >= 1.
-        u: parameters, shape (..., q).
+        windows: knots t_{k-p+1}, ..., t_{k+p} around span k of each parameter, shape (2p, q), p >= 1.
+        u: parameters, shape (q,).
         quotients: from `local_basis`.
-        grad: gradient with respect to the values, shape (p + 1, ..., q).
+        grad: gradient with respect to the values, shape (p + 1, q).
 
     Returns:
         Gradient with respect to `windows`.

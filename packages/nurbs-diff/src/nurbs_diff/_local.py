@@ -15,41 +15,36 @@ from torch import Tensor
 def find_spans(knots: Tensor, degree: int, u: Tensor) -> Tensor:
     """Index k of the span t_k <= u < t_{k+1} of each parameter; the last non-empty span is closed.
 
-    Parameters at the end of the domain are searched for as the number just below it, which any multiplicity
-    of the end knots leaves in the last span that is not empty.
+    Interior knots that meet the end of the domain count for nothing: no parameter goes into the empty spans
+    behind them. Whatever the parameters, NaN too, the spans lie in the domain.
 
     Args:
         knots: shape (k,), or one knot vector for each sample, (b, k).
         degree: p.
         u: parameters, of any shape, or (b, q).
     """
-    end = knots[..., -degree - 1, None]
-    below_end = torch.nextafter(end, torch.full_like(end, -torch.inf))
-    spans = torch.searchsorted(knots, torch.minimum(u, below_end), right=True).sub_(1)
-    # in bounds even for a NaN that nobody could check
-    return spans.clamp_(degree, knots.shape[-1] - degree - 2)
+    interior, end = knots[..., degree + 1 : -degree - 1], knots[..., -degree - 1, None]
+    reached = interior.masked_fill(interior >= end, torch.inf)
+    return torch.searchsorted(reached, u, right=True).add_(degree)
 
 
-def gather_windows(knots: Tensor, degree: int, spans: Tensor) -> Tensor:
-    """The knots t_{k-p+1}, ..., t_{k+p} around span k, shape (2p, *spans.shape)."""
-    offsets = torch.arange(1 - degree, degree + 1, device=knots.device)
-    if knots.ndim == 2:
-        first = torch.arange(0, knots.numel(), knots.shape[1], device=knots.device)
-        spans = spans + first.unsqueeze(1)
-    places = spans + offsets.reshape(-1, *[1] * spans.ndim)
-    return knots.reshape(-1).index_select(0, places.reshape(-1)).reshape(places.shape)
+def gather_windows(knots: Tensor, degree: int, places: Tensor) -> Tensor:
+    """The knots t_{k-p+1}, ..., t_{k+p} around the places k of one long knot vector, shape (2p, q)."""
+    offsets = torch.arange(1 - degree, degree + 1, device=knots.device).unsqueeze(1)
+    around = places + offsets
+    return knots.index_select(0, around.reshape(-1)).reshape(around.shape)
 
 
 def local_basis(windows: Tensor, u: Tensor) -> tuple[Tensor, list[Tensor]]:
     r"""Cox-de Boor recursion (DSA eq. 4) restricted to the functions that do not vanish.
 
     Args:
-        windows: knots t_{k-p+1}, ..., t_{k+p} around the span of each parameter, shape (2p, ..., q).
-        u: parameters, shape (..., q).
+        windows: knots t_{k-p+1}, ..., t_{k+p} around the span of each parameter, shape (2p, q).
+        u: parameters, shape (q,).
 
     Returns:
-        The values $N_{k-p,p}(u), ..., N_{k,p}(u)$, shape (p + 1, ..., q), and for each d = 1, ..., p the
-        quotients $N_{i,d-1}(u) / (t_{i+d} - t_i)$ for i = k-d+1, ..., k, shape (d, ..., q). The last ones
+        The values $N_{k-p,p}(u), ..., N_{k,p}(u)$, shape (p + 1, q), and for each d = 1, ..., p the
+        quotients $N_{i,d-1}(u) / (t_{i+d} - t_i)$ for i = k-d+1, ..., k, shape (d, q). The last ones
         give the derivative in u: $N'_{i,p} = p (q_i - q_{i+1})$. The NURBS Book, eq. 2.7.
     """
     degree = len(windows) // 2
@@ -59,9 +54,9 @@ def local_basis(windows: Tensor, u: Tensor) -> tuple[Tensor, list[Tensor]]:
     quotients: list[Tensor] = []
     for d in range(1, degree + 1):
         quotients.append(values / (windows[degree : degree + d] - windows[degree - d : degree]))
-        values = values.new_zeros(d + 1, *u.shape)
-        values[:-1] = right[:d] * quotients[-1]
-        values[1:] += left[degree - d :] * quotients[-1]
+        values = u.new_zeros(d + 1, *u.shape)
+        values[:-1].addcmul_(right[:d], quotients[-1])
+        values[1:].addcmul_(left[degree - d :], quotients[-1])
     return values, quotients
 
 
@@ -74,4 +69,4 @@ def local_indices(spans: Tensor, degree: int) -> Tensor:
 def dense_basis(values: Tensor, spans: Tensor, count: int) -> Tensor:
     """The collocation matrix, shape (..., q, n), from the values (p + 1, ..., q) that do not vanish."""
     dense = values.new_zeros(count, *spans.shape)
-    return dense.scatter(0, local_indices(spans, len(values) - 1), values).movedim(0, -1)
+    return dense.scatter_(0, local_indices(spans, len(values) - 1), values).movedim(0, -1)

@@ -23,16 +23,16 @@ class ClampedKnots(nn.Module):
         super().__init__()
         _checks.check_knots(name, knots, degree)
         _checks.check_positive("minimum_gap", minimum_gap)
-        breakpoints = knots.detach()[degree : len(knots) - degree]
-        ends = torch.stack([breakpoints[0], breakpoints[-1]])
+        breakpoints = knots.detach()[..., degree : knots.shape[-1] - degree]
+        ends = torch.stack([breakpoints[..., 0], breakpoints[..., -1]], -1)
         if not torch.equal(clamp_ends(breakpoints, degree), knots.detach()):
             raise ValueError(
                 f"`{name}` can be learned only if clamped: the first and the last knot stand degree + 1 = "
                 f"{degree + 1} times each."
             )
-        shares = breakpoints.diff() / (ends[1] - ends[0])
+        shares = breakpoints.diff() / (ends[..., 1:] - ends[..., :1])
         if float(shares.min()) <= minimum_gap:
-            i = int(shares.argmin()) + degree
+            i = int(shares.argmin()) % shares.shape[-1] + degree
             raise ValueError(
                 f"`{name}` can be learned only if its spans exceed `minimum_gap` = {minimum_gap:g} of the "
                 f"domain; {name}[{i}] and {name}[{i + 1}] are {float(shares.min()):g} of it apart. Lower the "
@@ -42,14 +42,19 @@ class ClampedKnots(nn.Module):
         self.minimum_gap = minimum_gap
         self.ends: Tensor
         self.register_buffer("ends", ends)
-        self.logits = nn.Parameter(torch.log((shares - minimum_gap) / (1 - len(shares) * minimum_gap)))
+        self.logits = nn.Parameter(torch.log((shares - minimum_gap) / (1 - shares.shape[-1] * minimum_gap)))
 
     def forward(self) -> Tensor:
         """The knot vector."""
-        low, high = self.ends[:1], self.ends[1:]
-        spans = self.minimum_gap + (1 - len(self.logits) * self.minimum_gap) * torch.softmax(self.logits, 0)
-        interior = low + (high - low) * torch.cumsum(spans, 0)[:-1]
-        return clamp_ends(torch.cat([low, interior, high]), self.degree)
+        low, high = self.ends[..., :1], self.ends[..., 1:]
+        free = 1 - self.logits.shape[-1] * self.minimum_gap
+        spans = self.minimum_gap + free * torch.softmax(self.logits, -1)
+        interior = low + (high - low) * torch.cumsum(spans, -1)[..., :-1]
+        return clamp_ends(torch.cat([low, interior, high], -1), self.degree)
+
+    def extra_repr(self) -> str:
+        """Number and least distance of the knots."""
+        return f"{self.logits.shape[-1] - 1} interior knots, minimum_gap={self.minimum_gap:g}"
 
 
 class BoundedWeights(nn.Module):
@@ -79,6 +84,10 @@ class BoundedWeights(nn.Module):
         logs = self.half_range * torch.tanh(self.phi)
         return torch.exp(logs - logs.mean())
 
+    def extra_repr(self) -> str:
+        """How far weights may differ."""
+        return f"weight_range={math.exp(2 * self.half_range):g}"
+
 
 class Fixed(nn.Module):
     """A tensor that is not learned but moves and is saved with its module."""
@@ -91,3 +100,7 @@ class Fixed(nn.Module):
     def forward(self) -> Tensor:
         """The tensor."""
         return self.value
+
+    def extra_repr(self) -> str:
+        """Its shape."""
+        return str(tuple(self.value.shape))

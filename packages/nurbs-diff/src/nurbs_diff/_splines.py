@@ -27,7 +27,7 @@ class Curve(NamedTuple):
     """
 
     control_points: Float[Tensor, "*batch n dim"]
-    knots: Float[Tensor, "k"]
+    knots: Float[Tensor, "*#batch k"]
     weights: Float[Tensor, "*batch n"] | None = None
 
 
@@ -48,8 +48,8 @@ class Surface(NamedTuple):
     """
 
     control_points: Float[Tensor, "*batch n_u n_v dim"]
-    knots_u: Float[Tensor, "k_u"]
-    knots_v: Float[Tensor, "k_v"]
+    knots_u: Float[Tensor, "*#batch k_u"]
+    knots_v: Float[Tensor, "*#batch k_v"]
     weights: Float[Tensor, "*batch n_u n_v"] | None = None
 
 
@@ -71,7 +71,7 @@ class Volume(NamedTuple):
     """
 
     control_points: Float[Tensor, "*batch n_u n_v n_w dim"]
-    knots_u: Float[Tensor, "k_u"]
-    knots_v: Float[Tensor, "k_v"]
-    knots_w: Float[Tensor, "k_w"]
+    knots_u: Float[Tensor, "*#batch k_u"]
+    knots_v: Float[Tensor, "*#batch k_v"]
+    knots_w: Float[Tensor, "*#batch k_w"]
     weights: Float[Tensor, "*batch n_u n_v n_w"] | None = None
