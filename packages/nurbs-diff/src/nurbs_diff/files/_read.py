@@ -16,7 +16,6 @@ READERS = {
     ".json": _json.read,
     ".smesh": _smesh.read,
     ".dat": _smesh.read,
-    ".txt": _smesh.read,
     ".step": _step_read.read,
     ".stp": _step_read.read,
     ".iges": _iges_read.read,
@@ -37,7 +36,7 @@ def read(path: str | os.PathLike[str]) -> Contents:
     that a spline is polynomial (the surface mesh: where all are 1).
 
     Args:
-        path: ends in .json, .smesh, .dat, .txt, .step, .stp, .iges or .igs.
+        path: ends in .json, .smesh, .dat, .step, .stp, .iges or .igs.
 
     Returns:
         Float64 splines, with the unit of length where the file names one. Time and memory grow with the size

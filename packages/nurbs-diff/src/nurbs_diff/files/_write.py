@@ -19,7 +19,6 @@ WRITERS = {
     ".json": _json.write,
     ".smesh": _smesh.write,
     ".dat": _smesh.write,
-    ".txt": _smesh.write,
     ".step": _step_write.write,
     ".stp": _step_write.write,
     ".iges": _iges_write.write,
@@ -39,7 +38,7 @@ def write(
     at all; one that was there before is replaced.
 
     Args:
-        path: .json, .smesh, .step or .iges (or .stp, .igs, .dat, .txt) for splines; .obj, .ply (binary,
+        path: .json, .smesh, .step or .iges (or .stp, .igs, .dat) for splines; .obj, .ply (binary,
             float64) or .stl (binary, float32) for a mesh.
         shapes: splines without a batch, of degree 1 or more. STEP and IGES: in space, interior knots at most
             degree times. JSON: one kind a file. Modules are written as they are now.
