@@ -2,8 +2,8 @@
 
 Sum factorisation needs the fewest operations, but on the small elements of degree 1 to 3 each of its steps is
 a pass over memory. One product of the whole basis matrix with as many elements at once as stay in the cache
-takes a third to a sixth of the time. Where coefficients are constant on each element, the elements share one
-matrix for each term, and that is half of it again.
+takes a third to a sixth of the time. Where coefficients are constant on each element, a term's matrix on any
+of them is a multiple of one, and half as many rows do.
 """
 
 from __future__ import annotations
@@ -63,22 +63,32 @@ class ElementOperator:
                 self.terms.append((places, c if scale is None else c * scale))
         self.is_diagonal = all(i == j for pairs, _ in terms for i, j in pairs)
         rules = [_rule(c) for _, c in self.terms]
-        #: (local nodes, terms x local nodes) where coefficients are constant on each element
-        self.shared: Tensor | None = None
+        #: of rows, one for each term; none where coefficients vary within elements
+        self.blocks: list[slice] = []
         if all(rule is not None for rule in rules):
-            self.shared = self._shared_matrices([rule for rule in rules if rule is not None])
-            self.terms = [(places, c[:1]) for places, c in self.terms]
+            self._factorise([rule for rule in rules if rule is not None])
         limit = CACHED if tables.weights.device.type == "cpu" else LAUNCHED
-        self.block = max(1, limit // (len(self.basis) if self.shared is None else self.shared.shape[1]))
+        self.block = max(1, limit // len(self.basis))
 
-    def _shared_matrices(self, rules: Sequence[Tensor]) -> Tensor:
-        r"""$\sum_{(i,j)} D_i^T \mathrm{diag}(r) D_j$ on the first element for each term, side by side."""
+    def _factorise(self, rules: Sequence[Tensor]) -> None:
+        r"""Writes the matrix of each term on the first element as $G^T S G$, of full rank, S a sign.
+
+        The rows of G for a gradient are orthogonal to the constants, so no more digits are lost than by the
+        gradient itself; the product of the two would lose them.
+        """
         basis = self.basis.view(-1, self.points, self.basis.shape[1])
-        matrices = [
-            torch.stack([(basis[i].T * rule) @ basis[j] for i, j in places]).sum(0)
-            for (places, _), rule in zip(self.terms, rules, strict=True)
-        ]
-        return torch.cat(matrices, 1)
+        rows, columns = [], []
+        for (places, _), rule in zip(self.terms, rules, strict=True):
+            matrix = torch.stack([(basis[i].T * rule) @ basis[j] for i, j in places]).sum(0)
+            values, vectors = torch.linalg.eigh((matrix + matrix.T) / 2)
+            kept = values.abs() > 1e3 * torch.finfo(values.dtype).eps * values.abs().amax()
+            factor = (vectors * values.abs().sqrt())[:, kept]
+            start = sum(map(len, rows))
+            self.blocks.append(slice(start, start + factor.shape[1]))
+            rows.append(factor.T)
+            columns.append(factor * values[kept].sign())
+        self.basis, self.transposed = torch.cat(rows), torch.cat(columns, 1)
+        self.terms = [(places, c[0]) for places, c in self.terms]
 
     def _element_basis(self, tables: BoxTables, i: int) -> Tensor:
         """(points, local nodes) of D_i on the first element."""
@@ -127,16 +137,13 @@ class ElementOperator:
             local = local.unfold(axis, degree + 1, degree)
         shape = local.shape[1 : ndim + 1]
         local = local.permute(*range(ndim + 1, 2 * ndim + 1), 0, *range(1, ndim + 1))
-        if self.shared is None:
-            parts = self.basis @ local.reshape(self.transposed.shape[0], -1)
-            parts = self._flux(parts.view(-1, self.points, *local.shape[ndim:]), samples, rows)
-            shares = (self.transposed @ parts.flatten(2).flatten(0, 1)).view(local.shape)
+        parts = (self.basis @ local.reshape(len(self.basis.T), -1)).view(-1, *local.shape[ndim:])
+        if self.blocks:
+            for block, (_, values) in zip(self.blocks, self.terms, strict=True):
+                parts[block].mul_(values[samples if len(values) > 1 else slice(None), rows])
         else:
-            parts = local.new_empty(len(self.terms), *local.shape)
-            for part, (_, values) in zip(parts, self.terms, strict=True):
-                c = values[0, samples if values.shape[1] > 1 else slice(None), rows]
-                torch.mul(local, c, out=part)
-            shares = (self.shared @ parts.view(self.shared.shape[1], -1)).view(local.shape)
+            parts = self._flux(parts.unflatten(0, (-1, self.points)), samples, rows).flatten(0, 1)
+        shares = (self.transposed @ parts.flatten(1)).view(local.shape)
         target = out[samples, nodes]
         for local_node in itertools.product(range(degree + 1), repeat=ndim):
             strided = tuple(
