@@ -35,8 +35,7 @@ def fit(command: Fit) -> None:
     if points.shape[-1] != 3 and command.out.suffix.lower() != ".json":
         raise ValueError(
             f"{command.file}: points with {points.shape[-1]} coordinates go into a .json alone; --out names "
-            "a "
-            f"{command.out.suffix}."
+            f"a {command.out.suffix}."
         )
     with Progress(console=Console(stderr=True), transient=True) as bar:
         found = _fitted(command, points, size, bar)

@@ -81,7 +81,7 @@ def tensor(name: str, values: Sequence[float] | Sequence[Sequence[float]]) -> Te
         place = torch.nonzero(~torch.isfinite(found))[0].tolist()
         raise ValueError(
             f"`{name}` must be finite; {name}[{', '.join(map(str, place))}] = {float(found[tuple(place)])}. "
-            f"Repair the file."
+            "Repair the file."
         )
     return found
 

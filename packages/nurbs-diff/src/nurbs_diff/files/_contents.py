@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Spline = Curve | Surface | Volume
+_MOST_NAMES = 25
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -55,7 +56,7 @@ class Contents:
         if len(self.splines) != 1:
             raise ValueError(
                 f"the file holds {counted(self)}, not one spline. Choose from `curves`, `surfaces` and "
-                f"`volumes`."
+                "`volumes`."
             )
         return self.splines[0]
 
@@ -73,8 +74,11 @@ def counted(contents: Contents) -> str:
 
 
 def listed(names: Mapping[str, int]) -> str:
-    """Such as "LINE 2, PLANE 1"."""
-    return ", ".join(f"{name} {count}" for name, count in sorted(names.items()))
+    """Such as "LINE 2, PLANE 1"; a file may hold any number of names of any length, a message not."""
+    words = [f"{name[:60]} {count}" for name, count in sorted(names.items())]
+    return ", ".join(words[:_MOST_NAMES]) + (
+        f" and {len(words) - _MOST_NAMES} more" * (len(words) > _MOST_NAMES)
+    )
 
 
 def gathered(splines: list[Spline], *, unit: str | None, unread: Mapping[str, int]) -> Contents:

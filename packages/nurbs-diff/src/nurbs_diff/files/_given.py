@@ -31,7 +31,7 @@ def as_spline(shape: object) -> Spline:
         shape = Surface(shape.control_points, shape.knots_u, shape.knots_v, shape.weights)
     if not isinstance(shape, (Curve, Surface, Volume)):
         raise TypeError(
-            f"only a Curve, Surface, Volume, NurbsCurve, NurbsSurface or Mesh can be written; got "
+            "only a Curve, Surface, Volume, NurbsCurve, NurbsSurface or Mesh can be written; got "
             f"{type(shape).__name__}. Make one: Surface(control_points, knots_u, knots_v, weights)."
         )
     fields = shape._asdict()
@@ -43,8 +43,7 @@ def as_spline(shape: object) -> Spline:
     if net.ndim != len(knots) + 1:
         raise ValueError(
             f"`control_points` of a {type(shape).__name__} to be written must have {len(knots) + 1} "
-            "dimensions; "
-            f"got shape {tuple(net.shape)}. Write the members of a batch one by one."
+            f"dimensions; got shape {tuple(net.shape)}. Write the members of a batch one by one."
         )
     if not bool(torch.isfinite(net).all()):
         place = torch.nonzero(~torch.isfinite(net))[0].tolist()
@@ -67,7 +66,7 @@ def check_for_cad(spline: Spline) -> Curve | Surface:
     if spline.control_points.shape[-1] != 3:
         raise ValueError(
             f"STEP and IGES hold points in space; `control_points` has {spline.control_points.shape[-1]} "
-            f"coordinates. Append z = 0, or write a .json."
+            "coordinates. Append z = 0, or write a .json."
         )
     for (name, t), degree in zip(knots_of(spline).items(), degrees_of(spline), strict=True):
         inner = t[(t > t[degree]) & (t < t[-degree - 1])]
@@ -75,8 +74,7 @@ def check_for_cad(spline: Spline) -> Curve | Surface:
         if counts.numel() and int(counts.max()) > degree:
             raise ValueError(
                 f"`{name}` repeats {float(values[counts.argmax()]):g} degree + 1 = {degree + 1} times, a "
-                "jump "
-                f"that STEP and IGES do not allow. Split the spline there."
+                "jump that STEP and IGES do not allow. Split the spline there."
             )
     return spline
 

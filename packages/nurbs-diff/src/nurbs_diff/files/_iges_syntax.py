@@ -71,8 +71,7 @@ class File(NamedTuple):
         if not found or words[0] != str(entity.type):
             raise ValueError(
                 f"{entity.where}: its parameters must begin with {entity.type} and end with {end!r}. Repair "
-                "the "
-                f"file."
+                "the file."
             )
         return words[1:]
 
@@ -103,8 +102,7 @@ def taken_apart(text: str) -> File:
         if _text.integer(line[73:80], f"line {number}, columns 74 to 80") != len(lines) + 1:
             raise ValueError(
                 f"line {number}: its number should be {section}{len(lines) + 1}; got {line[72:80].strip()}. "
-                "A "
-                f"line is missing or out of order."
+                "A line is missing or out of order."
             )
         lines.append(line[:72])
     _check_counts(sections)
@@ -125,8 +123,7 @@ def _check_counts(sections: dict[str, list[str]]) -> None:
         if told[:1] != section or _text.integer(told[1:], "the terminate section") != there:
             raise ValueError(
                 f"the terminate section counts {told.strip()}; there are {there} lines {section}. Fetch the "
-                "file "
-                f"again."
+                "file again."
             )
     if len(sections["D"]) % 2:
         raise ValueError("the directory must have two lines for each entity. Repair the file.")
@@ -164,7 +161,7 @@ def _settings(text: str) -> tuple[str, str, list[str]]:
         if mark != separator:
             break
         place += 1
-    raise ValueError(f"the global section must end with {end!r}. Repair the file.")
+    raise ValueError(f"the global section must end with {_text.shown(end)}. Repair the file.")
 
 
 def _entity(sequence: int, first: str, second: str) -> Entity:

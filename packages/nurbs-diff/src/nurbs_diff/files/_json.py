@@ -30,7 +30,7 @@ def read(data: bytes) -> Contents:
     except json.JSONDecodeError as error:
         raise ValueError(
             f"line {error.lineno}, column {error.colno}: this is no JSON ({error.msg}). It may end early; "
-            f"fetch it again."
+            "fetch it again."
         ) from None
     shape = _field(_object(content, "the file"), "shape", "the file")
     shape = _object(shape, "shape")
@@ -69,7 +69,7 @@ def _spline(entry: dict[str, Any], directions: int, where: str, unread: Counter[
     if "dimension" in entry and points and entry["dimension"] != len(points[0]):
         raise ValueError(
             f"{where}.dimension is {_text.shown(entry['dimension'])}, but {place}[0] has {len(points[0])} "
-            f"coordinates."
+            "coordinates."
         )
     weights = None
     if net.get("weights") is not None:

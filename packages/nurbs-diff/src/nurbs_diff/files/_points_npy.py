@@ -25,6 +25,6 @@ def read(data: bytes) -> np.ndarray:
     if array.dtype.kind not in "iuf" or array.ndim not in (2, 3):
         raise ValueError(
             f"it must hold real numbers of shape (n, dim) or (r, s, dim); got {array.dtype} {array.shape}. "
-            f"Save one point a row."
+            "Save one point a row."
         )
     return array.astype(np.float64)

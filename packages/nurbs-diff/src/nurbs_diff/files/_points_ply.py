@@ -37,12 +37,13 @@ def read(data: bytes) -> np.ndarray:
     missing = [axis for axis in "xyz" if axis not in names]
     if missing or len(set(names)) < len(names):
         raise ValueError(
-            f"its vertices must have properties x, y and z, each once; got {', '.join(names) or 'none'}."
+            f"its vertices must have properties x, y and z, each once; got {_text.shown(' '.join(names))}."
         )
     for other in [*before, element]:
         if any(not kind for _, kind in other.properties):
             raise ValueError(
-                f"the element {other.name} has a list, which is not read before or in vertices. Save it anew."
+                f"the element {_text.shown(other.name)} has a list, which is not read before or in vertices. "
+                "Save it anew."
             )
     if order == "":
         return _from_text(body, sum(other.size for other in before), element)

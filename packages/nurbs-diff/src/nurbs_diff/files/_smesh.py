@@ -41,8 +41,7 @@ def read(data: bytes) -> Contents:
     if len(rows) != n_u * n_v:
         raise ValueError(
             f"line 3 announces {n_u} x {n_v} control points; {len(rows)} lines follow. It may end early; "
-            "fetch "
-            f"it again."
+            "fetch it again."
         )
     values: list[list[float]] = []
     for number, row in enumerate(rows, 6):

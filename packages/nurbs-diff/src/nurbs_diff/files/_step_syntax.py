@@ -96,7 +96,7 @@ def instances(text: str) -> dict[int, Instance]:
             if instance.number in found:
                 raise ValueError(
                     f"{instance.where}: the number was given before, in line {found[instance.number].line}. "
-                    f"Repair the file."
+                    "Repair the file."
                 )
             found[instance.number] = instance
     if section:
@@ -147,7 +147,7 @@ def _statements(text: str) -> list[tuple[int, str]]:
     if rest:
         raise ValueError(
             f"line {_line(text, start)}: after the last semicolon stands {_text.shown(rest)}. The file ends "
-            f"early; fetch it again."
+            "early; fetch it again."
         )
     return found
 
