@@ -18,6 +18,7 @@ from nurbs_diff import (
     Mesh,
     NurbsCurve,
     NurbsSurface,
+    NurbsVolume,
     Surface,
     Volume,
     evaluate_curve,
@@ -166,6 +167,13 @@ def test_modules_and_float32_are_written_as_they_are(tmp_path: Path, ending: str
     ):
         write(tmp_path / f"a{ending}", module)
         assert_same(read(tmp_path / f"a{ending}").only(), wanted)
+
+
+def test_volume_modules_are_written(tmp_path: Path) -> None:
+    volume = NurbsVolume(torch.rand(4, 4, 4, 2), KNOTS, KNOTS.float(), KNOTS, torch.rand(4, 4, 4) + 1)
+    write(tmp_path / "a.json", volume)
+    knots = (volume.knots_u, volume.knots_v, volume.knots_w)
+    assert_same(read(tmp_path / "a.json").only(), Volume(volume.control_points, *knots, volume.weights))
 
 
 def test_knots_that_step_files_only_imply(tmp_path: Path) -> None:
@@ -357,6 +365,12 @@ GRID = torch.rand(4, 4, 3)
         ),
         (
             "a.json",
+            [Curve(GRID[0], KNOTS[None])],
+            {},
+            r"`knots` to be written must have one dimension; got shape",
+        ),
+        (
+            "a.json",
             [Surface(GRID[None], KNOTS, KNOTS)],
             {},
             r"of a Surface to be written must have 3 dim.*one by one",
@@ -420,6 +434,6 @@ def test_what_cannot_be_written(
 @pytest.mark.usefixtures("unchecked")
 def test_only_shapes_are_written(tmp_path: Path) -> None:
     with pytest.raises(
-        TypeError, match=r"NurbsSurface or Mesh can be written; got Tensor. Make one: Surface\("
+        TypeError, match=r"NurbsVolume or Mesh can be written; got Tensor. Make one: Surface\("
     ):
         write(tmp_path / "a.json", GRID)  # type: ignore[arg-type]

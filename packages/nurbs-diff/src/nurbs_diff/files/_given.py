@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from nurbs_diff import _checks
-from nurbs_diff._modules import NurbsCurve, NurbsSurface
+from nurbs_diff._modules import NurbsCurve, NurbsSurface, NurbsVolume
 from nurbs_diff._splines import Curve, Surface, Volume
 
 if TYPE_CHECKING:
@@ -29,10 +29,13 @@ def as_spline(shape: object) -> Spline:
         shape = Curve(shape.control_points, shape.knots, shape.weights)
     elif isinstance(shape, NurbsSurface):
         shape = Surface(shape.control_points, shape.knots_u, shape.knots_v, shape.weights)
+    elif isinstance(shape, NurbsVolume):
+        knots = (shape.knots_u, shape.knots_v, shape.knots_w)
+        shape = Volume(shape.control_points, *knots, shape.weights)
     if not isinstance(shape, (Curve, Surface, Volume)):
         raise TypeError(
-            "only a Curve, Surface, Volume, NurbsCurve, NurbsSurface or Mesh can be written; got "
-            f"{type(shape).__name__}. Make one: Surface(control_points, knots_u, knots_v, weights)."
+            "only a Curve, Surface, Volume, NurbsCurve, NurbsSurface, NurbsVolume or Mesh can be written; "
+            f"got {type(shape).__name__}. Make one: Surface(control_points, knots_u, knots_v, weights)."
         )
     fields = shape._asdict()
     _checks.check_floating(**fields)
@@ -51,6 +54,11 @@ def as_spline(shape: object) -> Spline:
             f"`control_points` must be finite; control_points{place} = {float(net[tuple(place)])}."
         )
     for (name, t), count in zip(knots.items(), net.shape, strict=False):
+        if t.ndim != 1:
+            raise ValueError(
+                f"`{name}` to be written must have one dimension; got shape {tuple(t.shape)}. Write the "
+                "members of a batch one by one."
+            )
         degree = _checks.degree_from_counts(name, t, count)
         if degree == 0:
             raise ValueError(f"`{name}` implies degree 0, which no file format knows. Raise the degree.")

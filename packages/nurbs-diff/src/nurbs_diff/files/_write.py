@@ -12,7 +12,7 @@ from nurbs_diff.files._given import as_spline
 if TYPE_CHECKING:
     import os
 
-    from nurbs_diff._modules import NurbsCurve, NurbsSurface
+    from nurbs_diff._modules import NurbsCurve, NurbsSurface, NurbsVolume
     from nurbs_diff._splines import Curve, Surface, Volume
 
 WRITERS = {
@@ -29,7 +29,7 @@ MESH_WRITERS = {".obj": _obj.write, ".ply": _ply.write, ".stl": _stl.write}
 
 def write(
     path: str | os.PathLike[str],
-    *shapes: Curve | Surface | Volume | NurbsCurve | NurbsSurface | Mesh,
+    *shapes: Curve | Surface | Volume | NurbsCurve | NurbsSurface | NurbsVolume | Mesh,
     unit: str | None = None,
 ) -> None:
     """Writes splines, or one mesh, as the ending of the name says.
