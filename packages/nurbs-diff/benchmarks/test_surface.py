@@ -1,112 +1,50 @@
-"""256 x 256 points of rational bicubic surfaces, 8 x 8 control points, float32, beside peers in one
-group.
+"""256 x 256 points of rational bicubic surfaces, 8 x 8 control points, float32, beside peers in one group.
 
-    OMP_NUM_THREADS=1 pytest packages/nurbs-diff/benchmarks --benchmark-columns=median,rounds
+    OMP_NUM_THREADS=1 pytest packages/nurbs-diff/benchmarks --benchmark-columns=min,median,rounds
 
-The number in brackets is the ratio to the fastest of the group. "gather" is the formulation of NURBSDiff
-2.0, which is not on the package index: for every point the (p + 1)^2 control points around it are
-gathered, weighted and summed, and autograd does the rest. It is re-written here, not that package itself.
-Forward, both came out about 60 times as fast as geomdl on one and the same kind of machine; backward with
-knots the re-written one is up to half as slow again, so take those ratios with that grain of salt.
+The table at the end says how many times as long as ours each peer takes, and whether the re-written gather
+formulation stands to the other peers as NURBSDiff does.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import pytest
 import torch
-from geomdl import NURBS
+from peers import POINTS, Geomdl, Splinepy, Surfaces, gather, make_surfaces, nodo, ours
 from torch import Tensor
 from torch.testing import assert_close
 
-from nurbs_diff import evaluate_surface, uniform_knots
+from nurbs_diff import evaluate_surface
 
-N, DEGREE, POINTS = 8, 3, 256
-
-
-class Surfaces(NamedTuple):
-    control_points: Tensor
-    weights: Tensor
-    knots_u: Tensor
-    knots_v: Tensor
-    u: Tensor
+BATCH = pytest.mark.parametrize("batch", [1, 16], ids=["batch 1", "batch 16"])
+ROUNDS = {"gather": 3, "torchnodo": 3, "splinepy": 3, "geomdl": 1}
 
 
-def make_surfaces(batch: int) -> Surfaces:
-    generator = torch.Generator().manual_seed(0)
-    shape = (batch, N, N)
-    return Surfaces(
-        control_points=torch.rand(*shape, 3, generator=generator),
-        weights=0.5 + torch.rand(shape, generator=generator),
-        knots_u=uniform_knots(N, DEGREE),
-        knots_v=uniform_knots(N, DEGREE),
-        u=torch.linspace(0, 1, POINTS),
-    )
-
-
-@pytest.fixture(params=[1, 16], ids=["batch 1", "batch 16"])
-def surfaces(request: pytest.FixtureRequest) -> Surfaces:
-    return make_surfaces(request.param)
-
-
-def ours(case: Surfaces) -> Tensor:
-    return evaluate_surface(
-        case.control_points, case.knots_u, case.knots_v, case.u, case.u, weights=case.weights
-    )
-
-
-def gather_basis(knots: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
-    """Spans and the four values at each parameter (The NURBS Book, algorithms A2.1 and A2.2)."""
-    inner = knots.detach()[DEGREE + 1 : -DEGREE - 1]
-    span = torch.searchsorted(inner.contiguous(), u, right=True) + DEGREE
-    values = [torch.ones_like(u)]
-    for d in range(1, DEGREE + 1):
-        saved = torch.zeros_like(u)
-        raised = []
-        for r in range(d):
-            right, left = knots[span + r + 1], knots[span + 1 - d + r]
-            share = values[r] / (right - left)
-            raised.append(saved + (right - u) * share)
-            saved = (u - left) * share
-        values = [*raised, saved]
-    return span, torch.stack(values)
-
-
-def gather(case: Surfaces) -> Tensor:
-    span_u, basis_u = gather_basis(case.knots_u.float(), case.u)
-    span_v, basis_v = gather_basis(case.knots_v.float(), case.u)
-    weights = case.weights.unsqueeze(-1)
-    net = torch.cat([case.control_points * weights, weights], -1)
-    offsets = torch.arange(-DEGREE, 1)
-    rows = (span_u + offsets[:, None])[:, None, :, None]
-    columns = (span_v + offsets[:, None])[None, :, None, :]
-    near = net[:, rows, columns]  # (b, 4, 4, r, s, 4)
-    scale = basis_u[:, None, :, None, None] * basis_v[None, :, None, :, None]
-    homogeneous = (near * scale).sum((1, 2))
-    return homogeneous[..., :3] / homogeneous[..., 3:]
-
-
-METHODS = pytest.mark.parametrize("method", [ours, gather], ids=["ours", "gather"])
-
-
-@METHODS
-def test_forward(benchmark, surfaces: Surfaces, method) -> None:
-    benchmark.group = f"forward, batch {len(surfaces.weights)}"
-    points = benchmark(method, surfaces)
+@BATCH
+@pytest.mark.parametrize("method", ["gather", "torchnodo", "splinepy", "geomdl", "ours"])
+def test_forward(timed, method: str, batch: int) -> None:
+    if (method, batch) == ("geomdl", 16):
+        pytest.skip("geomdl takes 16 times as long as for one surface")
+    case = make_surfaces(batch)
+    calls = {"gather": gather, "torchnodo": nodo, "ours": ours}
+    if method in calls:
+        evaluate = lambda: calls[method](case)  # noqa: E731  # what is timed
+    else:
+        evaluate = {"splinepy": Splinepy, "geomdl": Geomdl}[method](case).evaluate
+    points = timed(f"forward, batch {batch}", method, evaluate, rounds=ROUNDS.get(method, 200 // batch))
+    points = torch.as_tensor(points).reshape(batch, POINTS, POINTS, 3).float()
     # float32 parameters at knots, sums of 16 products
-    assert_close(points, ours(surfaces), rtol=0, atol=2e-5)
+    assert_close(points, ours(case), rtol=0, atol=2e-5)
 
 
+@BATCH
 @pytest.mark.parametrize("learns_knots", [False, True], ids=["fixed knots", "knots"])
-@METHODS
-def test_forward_and_backward(benchmark, surfaces: Surfaces, method, learns_knots: bool) -> None:
-    benchmark.group = (
-        f"forward + backward, batch {len(surfaces.weights)}{', with knots' if learns_knots else ''}"
-    )
-    upstream = torch.rand(
-        len(surfaces.weights), POINTS, POINTS, 3, generator=torch.Generator().manual_seed(1)
-    )
+@pytest.mark.parametrize("method", ["gather", "torchnodo", "ours"])
+def test_forward_and_backward(timed, batch: int, learns_knots: bool, method: str) -> None:
+    if learns_knots and method == "torchnodo":
+        pytest.skip("torchnodo has no knot gradient")
+    surfaces = make_surfaces(batch)
+    upstream = torch.rand(batch, POINTS, POINTS, 3, generator=torch.Generator().manual_seed(1))
     names = ["control_points", "weights", *(["knots_u", "knots_v"] if learns_knots else [])]
     case = surfaces._replace(**{name: getattr(surfaces, name).clone().requires_grad_() for name in names})
     leaves = [getattr(case, name) for name in names]
@@ -114,26 +52,47 @@ def test_forward_and_backward(benchmark, surfaces: Surfaces, method, learns_knot
     def run(evaluate) -> tuple[Tensor, ...]:
         return torch.autograd.grad(evaluate(case), leaves, upstream)
 
-    gradients = benchmark(run, method)
+    group = f"forward + backward{' with knots' if learns_knots else ''}, batch {batch}"
+    evaluate = {"gather": gather, "torchnodo": nodo, "ours": ours}[method]
+    gradients = timed(group, method, lambda: run(evaluate), rounds=ROUNDS.get(method, 100 // batch))
     for gradient, want in zip(gradients, run(ours), strict=True):
         # 65536 summands in float32; a point exactly on a knot may fall into either span
         assert_close(gradient, want, rtol=0, atol=2e-3 * float(want.abs().max()))
 
 
-def test_geomdl_forward(benchmark) -> None:
-    surfaces = make_surfaces(1)
-    benchmark.group = "forward, batch 1"
-    points, weights = surfaces.control_points[0], surfaces.weights[0].unsqueeze(-1)
-    peer = NURBS.Surface()
-    peer.degree_u = peer.degree_v = DEGREE
-    peer.set_ctrlpts(torch.cat([points * weights, weights], -1).reshape(-1, 4).tolist(), N, N)
-    peer.knotvector_u = peer.knotvector_v = surfaces.knots_u.tolist()
-    peer.sample_size = POINTS
-    peer.evaluate()
+def test_values_equal_those_of_splinepy() -> None:
+    generator = torch.Generator().manual_seed(2)
+    for knots_u, knots_v in (
+        ([0.0] * 4 + [0.25, 0.5, 0.5, 0.75] + [1.0] * 4, [0.0] * 4 + [0.3, 0.3, 0.3, 0.8] + [1.0] * 4),
+        ([0.0] * 3 + [0.1, 0.4, 0.4, 0.6, 0.7] + [1.0] * 3, [0.0] * 5 + [0.2, 0.2, 0.9] + [1.0] * 5),
+    ):
+        points = torch.rand(1, 8, 8, 3, generator=generator, dtype=torch.float64) - 0.5
+        weights = 0.1 + 10 * torch.rand(1, 8, 8, generator=generator, dtype=torch.float64)
+        t = torch.tensor(knots_u, dtype=torch.float64), torch.tensor(knots_v, dtype=torch.float64)
+        u = torch.linspace(0, 1, 41, dtype=torch.float64)
+        want = Splinepy(Surfaces(points, weights, *t, u)).evaluate()
+        values = evaluate_surface(points, *t, u, u, weights=weights)
+        assert_close(values, want, rtol=0, atol=1e-13 * float(want.abs().max()))
 
-    def evaluate() -> list[tuple[float, ...]]:
-        peer.evaluate()
-        return peer.evalpts
 
-    result = torch.tensor(benchmark.pedantic(evaluate, rounds=3)).reshape(1, POINTS, POINTS, 3)
-    assert_close(result, ours(surfaces), rtol=0, atol=2e-5)
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_forward_and_backward_on_a_gpu_against_its_memory(timed) -> None:
+    case = Surfaces(*(x.cuda() for x in make_surfaces(16, 1024)))
+    leaves = [case.control_points.requires_grad_(), case.weights.requires_grad_()]
+    upstream = torch.rand(16, 3, 1024, 1024, device="cuda").movedim(1, -1)
+    copied = torch.empty_like(upstream)
+
+    def copy() -> None:  # reads and writes; ours has to write the points and to read them and their gradient
+        copied.copy_(upstream)
+        torch.cuda.synchronize()
+
+    def run() -> None:
+        torch.autograd.grad(ours(case), leaves, upstream)
+        torch.cuda.synchronize()
+
+    group = (
+        "1024 x 1024 on a GPU, batch 16, forward + backward (copying the points moves 2/3 of what must move)"
+    )
+    timed(group, "copy", copy, rounds=20)
+    timed(group, "ours", run, rounds=20)
