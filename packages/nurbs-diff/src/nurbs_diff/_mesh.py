@@ -1,4 +1,4 @@
-"""Triangles in space with the parameters that they came from: what tessellation returns and mesh files hold."""
+"""Triangles in space with the parameters they came from: what tessellation returns and files hold."""
 
 from __future__ import annotations
 
