@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fem_diff._spaces import Space
 
 Data = float | Tensor | Callable[..., Tensor | float]
+LEARNED = " If it is learned, learn its logarithm."
 
 
 def common_tensor(data: dict[str, Data]) -> Tensor:
@@ -91,9 +92,22 @@ def at_points(name: str, data: Data, domain: Domain, tables: Tables) -> Float[Te
     )
 
 
-def finite_at_points(name: str, data: Data, domain: Domain, tables: Tables) -> Float[Tensor, "*batch_points"]:
-    """`at_points`, after a check that the values are finite."""
-    return check_finite(name, at_points(name, data, domain, tables), "at the quadrature points")
+def finite_at_points(
+    name: str, data: Data, domain: Domain, tables: Tables, *, positive: bool = False, hint: str = ""
+) -> Float[Tensor, "*batch_points"]:
+    """`at_points`, after a check that the values are finite and, if asked for, positive.
+
+    A tensor is looked at as it was given first, so that the message names its own index.
+    """
+    if isinstance(data, Tensor):
+        data = _allowed(name, data, "of the tensor", positive=positive)
+    values = at_points(name, data, domain, tables)
+    return _allowed(name, values, "at the quadrature points", positive=positive, hint=hint)
+
+
+def _allowed(name: str, values: Tensor, place: str, *, positive: bool, hint: str = "") -> Tensor:
+    values = check_finite(name, values, place)
+    return check_sign(name, values, zero=False, hint=hint or LEARNED, place=place) if positive else values
 
 
 def on_nodes(name: str, data: Data, space: Space, like: Tensor) -> Float[Tensor, "*batch_nodes"]:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from fem_diff._base.autograd import checked
-from fem_diff._data.coefficients import Data, at_points, check_finite, check_sign, first_of
+from fem_diff._data.coefficients import Data, at_points, check_finite, finite_at_points, first_of
 from fem_diff._forms.form import Term
 
 if TYPE_CHECKING:
@@ -57,8 +57,7 @@ def diffusion(
             " Nodal values of a degree above 1 can overshoot between the nodes: give it per element instead."
         )
     if not isinstance(data, Anisotropic):
-        values = check_finite(name, at_points(name, data, space, tables), "at the quadrature points")
-        values = check_sign(name, values, zero=False, hint=hint)
+        values = finite_at_points(name, data, space, tables, positive=True, hint=hint)
         return (Term(tuple((axis, axis) for axis in range(ndim))),), (values,)
 
     matrix = data.matrix

@@ -15,7 +15,6 @@ from fem_diff._data.coefficients import (
     Data,
     check_batch,
     check_finite,
-    check_sign,
     common_tensor,
     finite_at_points,
     on_nodes,
@@ -73,8 +72,7 @@ class Flow(Unknowns):
         self.potential, self.stabilisation, self.parameters = potential, stabilisation, tuple(parameters)
         coefficients = {}
         for name, value in (("diffusivity", diffusivity), ("capacity", capacity)):
-            found = finite_at_points(name, value, space, self.tables)
-            coefficients[name] = check_sign(name, found, zero=False)
+            coefficients[name] = finite_at_points(name, value, space, self.tables, positive=True)
         self.diffusivity, self.capacity = coefficients.values()
         self.source_in_time = source if callable(source) else None
         self.boundary_in_time = boundary if callable(boundary) else None

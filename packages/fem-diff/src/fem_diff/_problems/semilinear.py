@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fem_diff._data.coefficients import Data, check_sign, finite_at_points
+from fem_diff._data.coefficients import Data, finite_at_points
 from fem_diff._problems.pointwise import (
     Hessian,
     Parts,
@@ -67,8 +67,7 @@ class Semilinear(PointwiseProblem):
     ) -> None:
         super().__init__(space, source, boundary, parameters, diffusivity=diffusivity)
         self.potential = potential
-        nu = finite_at_points("diffusivity", diffusivity, space, self.tables)
-        self.diffusivity = check_sign("diffusivity", nu, zero=False)
+        self.diffusivity = finite_at_points("diffusivity", diffusivity, space, self.tables, positive=True)
         values = self._probe("potential", potential, "u")
         self._settle(diffusivity=self.diffusivity, potential=values)
         self.data = (self.load, self.diffusivity, *self.parameters)
