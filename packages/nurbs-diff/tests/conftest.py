@@ -7,6 +7,7 @@ import sys
 import typing
 from pathlib import Path
 
+import accelerate
 import beartype
 import beartype.door
 import hypothesis
@@ -28,12 +29,19 @@ hypothesis.settings.load_profile("piecewise")
 sys.path.insert(0, str(Path(__file__).parent))  # for nurbs_cases, whatever pytest's import mode
 
 # Loaded first, so that their own TYPE_CHECKING blocks stay unread.
-_LOADED = (beartype.beartype, beartype.door, matplotlib.figure, scipy.optimize, scipy.stats)
+_LOADED = (
+    accelerate.Accelerator,
+    beartype.beartype,
+    beartype.door,
+    matplotlib.figure,
+    scipy.optimize,
+    scipy.stats,
+)
 
 typing.TYPE_CHECKING = True  # the annotations' names must exist for beartype
 try:
     with install_import_hook("nurbs_diff", "beartype.beartype"):
-        for module in ("nurbs_diff", "nurbs_diff._plot", "nurbs_diff.files"):
+        for module in ("nurbs_diff", "nurbs_diff._plot", "nurbs_diff.files", "nurbs_diff.splinenet"):
             importlib.import_module(module)
 finally:
     typing.TYPE_CHECKING = False

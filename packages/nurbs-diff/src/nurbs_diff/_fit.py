@@ -1,7 +1,8 @@
-"""Fitting a B-spline surface to a grid of points."""
+"""Fitting a spline surface to a grid of points."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,9 +13,11 @@ from nurbs_diff import _checks
 from nurbs_diff._basis import basis_functions
 from nurbs_diff._evaluate import evaluate_surface
 from nurbs_diff._free_knots import Axis, Callback, free_knots
+from nurbs_diff._free_weights import free_weights
 from nurbs_diff._knots import uniform_knots
-from nurbs_diff._least_squares import project_net, pseudo_inverse
+from nurbs_diff._least_squares import project_net, project_rational_net, pseudo_inverse
 from nurbs_diff._modules import NurbsSurface
+from nurbs_diff._splines import Surface
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class SurfaceFit:
-    """A B-spline surface fitted to a grid of points, and how well it fits.
+    """A spline surface fitted to a grid of points, and how well it fits.
 
     Attributes:
         control_points: the net, shape (n_u, n_v, dim), in the dtype of the points.
@@ -33,9 +36,11 @@ class SurfaceFit:
         v: parameters of the columns of points, shape (s,), float64.
         points: what was fitted, shape (r, s, dim).
         values: the surface at the parameters, shape (r, s, dim).
-        losses: mean squared error reached from each start; one entry where the knots were given.
+        losses: mean squared error reached from each start of the last search; one entry where nothing was
+            searched for.
         evaluations: least-squares problems solved.
-        is_converged: whether the search for knots met its tolerance; True where the knots were given.
+        is_converged: whether the search for knots or weights met its tolerance; True where there was none.
+        weights: shape (n_u, n_v), in the dtype of the points; None for a polynomial surface.
     """
 
     control_points: Tensor
@@ -48,6 +53,12 @@ class SurfaceFit:
     losses: tuple[float, ...]
     evaluations: int
     is_converged: bool
+    weights: Tensor | None = None
+
+    @property
+    def spline(self) -> Surface:
+        """The fitted surface as plain tensors."""
+        return Surface(self.control_points, self.knots_u, self.knots_v, self.weights)
 
     @property
     def residuals(self) -> Tensor:
@@ -71,7 +82,7 @@ class SurfaceFit:
 
     def surface(self, **options: Any) -> NurbsSurface:
         """The fitted surface as a module; `options` as for `NurbsSurface`."""
-        return NurbsSurface(self.control_points, self.knots_u, self.knots_v, **options)
+        return NurbsSurface(*self.spline, **options)
 
     def plot(self, figure: Figure | None = None) -> Figure:
         """Draws the error over the parameters with the knots, and for dim = 3 the surface.
@@ -106,19 +117,21 @@ def fit_surface(
     knots: Literal["uniform", "free"] | tuple[Float[Tensor, "k_u"], Float[Tensor, "k_v"]] = "uniform",
     u: Float[Tensor, "r"] | None = None,
     v: Float[Tensor, "s"] | None = None,
+    weights: Literal["free"] | Float[Tensor, "n_u n_v"] | None = None,
+    weight_range: float = 100.0,
     minimum_gap: float = 1e-6,
     starts: int = 3,
     max_iterations: int = 200,
     callback: Callback | None = None,
 ) -> SurfaceFit:
-    r"""The B-spline surface that is closest to a grid of points in the sense of least squares.
+    r"""The spline surface that is closest to a grid of points in the sense of least squares.
 
     $$\min \sum_{rs} \| S(u_r, v_s) - P_{rs} \|^2$$
 
-    over the control points, and with `knots="free"` over the interior knots too. For given knots the minimum
-    is found directly, by two small decompositions. Free knots are found by variable projection with exact
-    knot gradients, from several starts without randomness; the problem is not convex, so the result is the
-    best local minimum.
+    over the control points, and with `knots="free"` over the interior knots, with `weights="free"` over the
+    weights. For given knots and weights the minimum is found directly. What is free is found by variable
+    projection with exact gradients, from several starts without randomness; the problem is not convex, so the
+    result is the best local minimum. Where both are free, the knots are first sought without weights.
 
     Args:
         points: P, finite, any dimension.
@@ -128,11 +141,15 @@ def fit_surface(
         u: parameters of the rows, increasing; equally spaced over the domain of the knots if None ([0, 1] if
             the knots are not given either).
         v: parameters of the columns, likewise.
+        weights: None for a polynomial surface, "free", or the weights.
+        weight_range: no two free weights differ by more than this factor: 100 allows [0.1, 10].
         minimum_gap: least distance of free knots, as a fraction of the domain. Knots closer than the
             parameters act as a repeated knot.
-        starts: number of starts for free knots.
+        starts: number of starts for free knots. A search for weights adds two of its own with free knots, and
+            one without.
         max_iterations: of each of the two runs of a start.
-        callback: called as `callback(start, starts, best_loss)` after each start.
+        callback: called as `callback(start, starts, best_loss)` after each start; for weights and knots
+            together the two searches count anew.
 
     Returns:
         The surface, its residuals and errors.
@@ -155,38 +172,38 @@ def fit_surface(
     degrees = degree if isinstance(degree, tuple) else (degree, degree)
     _check_pairs(degree=degrees, size=size, knots=(None, None) if isinstance(knots, str) else knots)
     _check_points(points, degrees, size)
+    _check_fit_weights(weights, size, weight_range, points)
     knot_pair, parameters = _knots_and_parameters(points, degrees, size, knots, (u, v))
     data = points.detach().double()
     losses: tuple[float, ...] = ()
     evaluations, is_converged = 1, True
+    axes = _axes(degrees, size, knot_pair, parameters)
+    limits = {"minimum_gap": minimum_gap, "max_iterations": max_iterations, "callback": callback}
     if knots == "free":
         _check_free(degrees, size, minimum_gap, starts, max_iterations)
-        found = free_knots(
-            data,
-            (
-                Axis(parameters[0], degrees[0], size[0] - degrees[0] - 1),
-                Axis(parameters[1], degrees[1], size[1] - degrees[1] - 1),
-            ),
-            minimum_gap=minimum_gap,
-            starts=starts,
-            max_iterations=max_iterations,
-            callback=callback,
-        )
+        found = free_knots(data, axes, starts=starts, **limits)
         knot_pair, losses = found.knots, found.losses
         evaluations, is_converged = found.evaluations, found.is_converged
+    else:
+        _check_schoenberg_whitney(knot_pair, axes, size)
+    if isinstance(weights, str):
+        rational = free_weights(
+            data, axes, size, knot_pair, are_knots_free=knots == "free", weight_range=weight_range, **limits
+        )
+        knot_pair, weights, losses = rational.knots, rational.weights, rational.losses
+        evaluations, is_converged = evaluations + rational.evaluations, rational.is_converged
 
-    inverses: list[Tensor] = []
-    for name, t, p, n, q in zip("uv", knot_pair, degrees, size, parameters, strict=True):
-        inverse, rank = pseudo_inverse(basis_functions(t, p, q))
-        if rank < n and knots != "free":
-            raise ValueError(
-                f"`{name}` determines only {rank} of the {n} control points of its direction: some basis "
-                f"function has no parameter to itself (Schoenberg-Whitney). Use fewer control points or more "
-                f"parameters."
-            )
-        inverses.append(inverse)
-    control_points = project_net(inverses[0], inverses[1], data).to(points.dtype)
-    values = evaluate_surface(control_points, *knot_pair, *parameters)
+    if weights is None:
+        inverses = [axis.inverse(t) for axis, t in zip(axes, knot_pair, strict=True)]
+        control_points = project_net(inverses[0], inverses[1], data)
+    else:
+        bases = [
+            basis_functions(t, axis.degree, axis.parameters) for axis, t in zip(axes, knot_pair, strict=True)
+        ]
+        control_points = project_rational_net(bases[0], bases[1], weights.detach().double(), data)
+        weights = weights.detach().to(points.dtype)
+    control_points = control_points.to(points.dtype)
+    values = evaluate_surface(control_points, *knot_pair, *parameters, weights=weights)
     return SurfaceFit(
         control_points=control_points,
         knots_u=knot_pair[0],
@@ -198,7 +215,44 @@ def fit_surface(
         losses=losses or (float((values - points.detach()).double().square().mean()),),
         evaluations=evaluations,
         is_converged=is_converged,
+        weights=weights,
     )
+
+
+def _axes(
+    degrees: tuple[int, int],
+    size: tuple[int, int],
+    knots: tuple[Tensor, Tensor],
+    parameters: tuple[Tensor, Tensor],
+) -> tuple[Axis, Axis]:
+    first, second = (
+        Axis(q, p, n - p - 1, (float(t[p]), float(t[-p - 1])))
+        for p, n, t, q in zip(degrees, size, knots, parameters, strict=True)
+    )
+    return first, second
+
+
+def _check_schoenberg_whitney(
+    knots: tuple[Tensor, Tensor], axes: tuple[Axis, Axis], size: tuple[int, int]
+) -> None:
+    for name, t, axis, n in zip("uv", knots, axes, size, strict=True):
+        rank = pseudo_inverse(basis_functions(t, axis.degree, axis.parameters))[1]
+        if rank < n:
+            raise ValueError(
+                f"`{name}` determines only {rank} of the {n} control points of its direction: some basis "
+                f"function has no parameter to itself (Schoenberg-Whitney). Use fewer control points or more "
+                f"parameters."
+            )
+
+
+def _check_fit_weights(weights: object, size: tuple[int, int], weight_range: float, points: Tensor) -> None:
+    if isinstance(weights, str):
+        _checks.check_choice("weights", weights, ("free",))
+    elif weights is not None:
+        _checks.check_floating(points=points, weights=weights)  # pyright: ignore[reportArgumentType] (it asks)
+        _checks.check_weights(weights, points.new_empty(*size, 1))  # pyright: ignore[reportArgumentType]
+    if not (math.isfinite(weight_range) and weight_range > 1):
+        raise ValueError(f"`weight_range` must be finite and exceed 1; got {weight_range!r}.")
 
 
 def _check_pairs(**pairs: object) -> None:

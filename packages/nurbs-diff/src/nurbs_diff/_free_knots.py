@@ -38,23 +38,31 @@ class FreeKnots:
 class Axis:
     """One direction: its parameters, its degree, and the number of its interior knots.
 
-    The unknowns are the interior knots as fractions of the domain, which the parameters span.
+    The unknowns are the interior knots as fractions of the domain.
     """
 
     parameters: Tensor
     degree: int
     interior: int
+    domain: tuple[float, float]
 
     def knots(self, fractions: np.ndarray) -> Tensor:
         """The clamped knot vector."""
-        low, high = self.parameters[:1], self.parameters[-1:]
-        inner = low + (high - low) * torch.as_tensor(fractions, dtype=low.dtype, device=low.device)
-        return clamp_ends(torch.cat([low, inner, high]), self.degree)
+        low, high = self.domain
+        breakpoints = low + (high - low) * np.concatenate([[0.0], fractions])
+        ends = torch.as_tensor(np.append(breakpoints, high)).to(self.parameters)
+        return clamp_ends(ends, self.degree)
+
+    def fractions(self, knots: Tensor) -> np.ndarray:
+        """The inverse of `knots`."""
+        low, high = self.domain
+        inner = knots[self.degree + 1 : self.degree + 1 + self.interior]
+        return (inner.cpu().numpy() - low) / (high - low)
 
     def fractions_gradient(self, knots_gradient: Tensor) -> np.ndarray:
         """The adjoint of `knots`."""
         inner = knots_gradient[self.degree + 1 : self.degree + 1 + self.interior]
-        return (inner * (self.parameters[-1] - self.parameters[0])).cpu().numpy()
+        return inner.cpu().numpy() * (self.domain[1] - self.domain[0])
 
     def inverse(self, knots: Tensor) -> Tensor:
         """Pseudo-inverse of the collocation matrix."""
@@ -77,11 +85,10 @@ def free_knots(
     as knots that meet early do not part again, then with `minimum_gap`.
     """
     counts = np.array([axis.interior + 1 for axis in axes])  # of spans
-    differences = block_diag(*(_difference_matrix(axis.interior) for axis in axes))
-    offsets = np.concatenate([np.eye(count)[-1] for count in counts])
+    differences, offsets = span_constraints(axes)
     final_gaps = np.full(counts.sum(), minimum_gap)
     early_gaps = np.maximum(np.repeat(0.25 / counts, counts), minimum_gap)
-    scale = _loss_and_gradient(_equal_spans(axes), points, axes)[0] or 1.0
+    scale = _loss_and_gradient(equal_spans(axes), points, axes)[0] or 1.0
 
     def scaled(fractions: np.ndarray) -> tuple[float, np.ndarray]:
         loss, gradient = _loss_and_gradient(fractions, points, axes)
@@ -144,13 +151,20 @@ def _difference_matrix(interior: int) -> np.ndarray:
     return np.pad(identity, ((0, 1), (0, 0))) - np.pad(identity, ((1, 0), (0, 0)))
 
 
-def _equal_spans(axes: tuple[Axis, Axis]) -> np.ndarray:
+def span_constraints(axes: tuple[Axis, Axis]) -> tuple[np.ndarray, np.ndarray]:
+    """D and d such that the spans of both directions are D x + d."""
+    differences = np.asarray(block_diag(*(_difference_matrix(axis.interior) for axis in axes)))
+    return differences, np.concatenate([np.eye(axis.interior + 1)[-1] for axis in axes])
+
+
+def equal_spans(axes: tuple[Axis, Axis]) -> np.ndarray:
+    """The interior knots of both directions with equal spans."""
     return np.concatenate([np.linspace(0, 1, axis.interior + 2)[1:-1] for axis in axes])
 
 
 def _starts(axes: tuple[Axis, Axis], count: int) -> Iterator[np.ndarray]:
     """Equal spans, then spans from a Halton sequence: the same ones every time."""
-    yield _equal_spans(axes)
+    yield equal_spans(axes)
     sequence = qmc.Halton(sum(axis.interior + 1 for axis in axes), scramble=False)
     sequence.fast_forward(1)  # its first point is the origin
     for point in sequence.random(count - 1):
