@@ -1,4 +1,4 @@
-"""The report over all eight real experiments, each at settings so small that it takes seconds; a browser."""
+"""The report over all nine real experiments, each at settings so small that it takes seconds; a browser."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ import page
 
 TINY = {
     "dsa.signal": "",
-    "dsa.table3": "starts 1 max-iterations 5",
+    "dsa.table3": "starts 1 max-iterations 5 weight-iterations 2 recipe-steps 5",
+    "dsa.table4": (
+        "steps 4 batch-size 3 points 32 samples 8 widths 8,8 features 16 held-out 4 validate-every 2"
+    ),
     "dsa.table5": "elements 8,16 convergence 4,8 shown 4 steps 5 seconds 0.1",
     "dsa.figure3": "elements 16 widths 8,16 grid 8 steps 6 batch-size 2 held-out 4 save-every 2",
     "dsa.inverse": "elements 12 true-elements 24 sensors 11 iterations 12 halvings 1",
