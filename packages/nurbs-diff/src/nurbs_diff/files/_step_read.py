@@ -20,6 +20,17 @@ _SIMPLE = frozenset(
     for before, after in (("B_SPLINE_", "_WITH_KNOTS"), *((f"{kind}_", "") for kind in _KINDS[1:]))
 )
 
+# The records that make up a complex instance of a spline.
+_PARTS = (
+    _SIMPLE
+    | {
+        f"{before}{shape}"
+        for shape in ("CURVE", "SURFACE")
+        for before in ("", "BOUNDED_", "B_SPLINE_", "RATIONAL_B_SPLINE_")
+    }
+    | {"GEOMETRIC_REPRESENTATION_ITEM", "REPRESENTATION_ITEM"}
+)
+
 # What says who made a product and in which units, or lists shapes: leaving it aside loses no shape.
 _FRAME = frozenset(
     {
@@ -71,6 +82,7 @@ def read(data: bytes) -> Contents:
             unread[instance.name or _complex_name(instance)] += 1
             continue
         spline = _spline(_Record(instance, records), found)
+        unread.update(name for name in records if name not in _PARTS)
         if spline.control_points.shape[-1] == 3:
             splines.append(spline)
         else:  # a curve in the parameters of a surface, as trimmed faces have
