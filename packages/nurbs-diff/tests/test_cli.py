@@ -10,7 +10,7 @@ import pytest
 import torch
 from cad_cases import cad_splines
 
-from nurbs_diff import Curve, __main__, fit_surface, uniform_knots
+from nurbs_diff import Curve, Mesh, __main__, fit_cloud, fit_surface, uniform_knots
 from nurbs_diff._cli import main
 from nurbs_diff.files import read, write
 
@@ -24,10 +24,10 @@ def grid(tmp_path: Path) -> Path:
     return tmp_path / "grid.npy"
 
 
-def test_a_grid_is_fitted_written_and_drawn(grid: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    out, picture = grid.with_name("surface.step"), grid.with_name("fit.png")
+def test_a_grid_is_fitted_and_written(grid: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = grid.with_name("surface.step")
     words = ["fit", str(grid), "--size", "6x5", "--degree", "2", "--unit", "inch"]
-    assert main([*words, "--out", str(out), "--plot", str(picture)]) == 0
+    assert main([*words, "--out", str(out)]) == 0
     contents = read(out)
     wanted = fit_surface(torch.from_numpy(np.load(grid)), 2, (6, 5))
     assert contents.unit == "inch"
@@ -35,13 +35,12 @@ def test_a_grid_is_fitted_written_and_drawn(grid: Path, capsys: pytest.CaptureFi
     said = capsys.readouterr().out
     assert f"rms={wanted.rms:.4g}" in said
     assert "surface.step: 1 surface" in said
-    assert picture.read_bytes().startswith(b"\x89PNG")
-    assert sorted(p.name for p in grid.parent.iterdir()) == ["fit.png", "grid.npy", "surface.step"]
+    assert sorted(p.name for p in grid.parent.iterdir()) == ["grid.npy", "surface.step"]
     free = grid.with_name("free.json")
     assert (
-        main(["fit", str(grid), "--size", "5x4", "--degree", "1", "--knots", "free", "--out", str(free)]) == 0
+        main(["fit", str(grid), "--size", "3x2", "--degree", "1", "--knots", "free", "--out", str(free)]) == 0
     )
-    uniform = fit_surface(torch.from_numpy(np.load(grid)), 1, (5, 4))
+    uniform = fit_surface(torch.from_numpy(np.load(grid)), 1, (3, 2))
     assert not torch.equal(read(free).surfaces[0].knots_u, uniform.knots_u)
 
 
@@ -72,6 +71,23 @@ def test_splines_are_converted_with_their_unit(tmp_path: Path, capsys: pytest.Ca
     assert "4 of 23 splines" in said
     assert "PLANE 6" in said
     assert read(tmp_path / "b.igs").unit == "m"
+
+
+def test_a_cloud_becomes_a_cad_surface(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    generator = torch.Generator().manual_seed(3)
+    xy = torch.rand(600, 2, generator=generator, dtype=torch.float64)
+    cloud = torch.cat([xy, torch.sin(3 * xy[:, :1]) * xy[:, 1:]], 1)
+    write(tmp_path / "cloud.ply", Mesh(cloud, torch.zeros(0, 3, dtype=torch.int64), xy))
+    words = ["fit", str(tmp_path / "cloud.ply"), "--size", "6x5", "--out", str(tmp_path / "surface.step")]
+    assert main([*words, "--plot", str(tmp_path / "fit.png")]) == 0
+    wanted = fit_cloud(cloud, 3, (6, 5))
+    found = read(tmp_path / "surface.step").surfaces[0]
+    assert torch.equal(found.control_points, wanted.control_points)
+    assert f"rms={wanted.rms:.4g}" in capsys.readouterr().out
+    assert (tmp_path / "fit.png").read_bytes().startswith(b"\x89PNG")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["cloud.ply", "fit.png", "surface.step"]
+    assert main([*words, "--knots", "free"]) == 2
+    assert "--knots free needs a grid, .npy of shape (r, s, 3). Leave it out" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

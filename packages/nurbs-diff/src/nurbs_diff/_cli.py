@@ -47,6 +47,8 @@ class Fit:
     """Writes the surface: .step, .iges, .json or .smesh."""
     degree: int = 3
     """Of both directions."""
+    smoothing: float = 1e-9
+    """Of clouds: how much bending costs. 1e-6 and more flattens noise, 0 needs points everywhere."""
     knots: Literal["uniform", "free"] = "uniform"
     """Of grids: free moves the knots to where the surface bends."""
     unit: Unit | None = None

@@ -11,6 +11,7 @@ from rich.progress import Progress
 
 from nurbs_diff import _cli_target, files
 from nurbs_diff._fit import SurfaceFit, fit_surface
+from nurbs_diff._fit_cloud import CloudFit, fit_cloud
 from nurbs_diff._splines import Surface
 from nurbs_diff.files import _atomic
 from nurbs_diff.files._write import WRITERS
@@ -56,18 +57,20 @@ def _size(word: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def _fitted(command: Fit, points: Tensor, size: tuple[int, int], bar: Progress) -> SurfaceFit:
+def _fitted(command: Fit, points: Tensor, size: tuple[int, int], bar: Progress) -> SurfaceFit | CloudFit:
     task = bar.add_task("fit", total=None)
 
     def progress(done: int, total: int, _error: float) -> None:
         bar.update(task, completed=done, total=total)
 
-    if points.ndim != 3:
-        raise ValueError(f"{command.file}: only grids, .npy of shape (r, s, 3), are fitted by now.")
-    return fit_surface(points, command.degree, size, knots=command.knots, callback=progress)
+    if points.ndim == 3:
+        return fit_surface(points, command.degree, size, knots=command.knots, callback=progress)
+    if command.knots == "free":
+        raise ValueError("--knots free needs a grid, .npy of shape (r, s, 3). Leave it out for a cloud.")
+    return fit_cloud(points, command.degree, size, smoothing=command.smoothing, callback=progress)
 
 
-def _drawn(found: SurfaceFit, ending: str) -> bytes:
+def _drawn(found: SurfaceFit | CloudFit, ending: str) -> bytes:
     stream = io.BytesIO()
     found.plot().savefig(stream, format=ending.removeprefix("."), dpi=150)
     return stream.getvalue()
