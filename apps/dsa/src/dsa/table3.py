@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -96,7 +96,8 @@ def run(settings: Settings, context: Context) -> Mapping[str, float]:
             )
     for resolution in RESOLUTIONS:
         points = bukin(resolution, *DOMAINS[""]).to(context.device)
-        for key, knots in (("weights", "uniform"), ("free_weights", "free")):
+        kinds: dict[str, Literal["uniform", "free"]] = {"weights": "uniform", "free_weights": "free"}
+        for key, knots in kinds.items():
             title = f"{knots} knots and weights, {resolution} x {resolution}"
             fits[f"{key}_{resolution}"] = found = fit_surface(
                 points,
