@@ -48,6 +48,9 @@ class Settings:
     """of the paper's descent, on 128 x 128 points"""
 
 
+KNOTS_OF_WEIGHTS: dict[str, Literal["uniform", "free"]] = {"weights": "uniform", "free_weights": "free"}
+
+
 def bukin(resolution: int, x_range: tuple[float, float], y_range: tuple[float, float]) -> torch.Tensor:
     r"""Bukin's function N.6 on a grid, $z = 100 \sqrt{|y - 0.01 x^2|} + 0.01 |x + 10|$.
 
@@ -96,8 +99,7 @@ def run(settings: Settings, context: Context) -> Mapping[str, float]:
             )
     for resolution in RESOLUTIONS:
         points = bukin(resolution, *DOMAINS[""]).to(context.device)
-        kinds: dict[str, Literal["uniform", "free"]] = {"weights": "uniform", "free_weights": "free"}
-        for key, knots in kinds.items():
+        for key, knots in KNOTS_OF_WEIGHTS.items():
             title = f"{knots} knots and weights, {resolution} x {resolution}"
             fits[f"{key}_{resolution}"] = found = fit_surface(
                 points,
