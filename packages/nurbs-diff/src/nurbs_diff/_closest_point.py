@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from nurbs_diff import _checks
 from nurbs_diff._closest_search import ACTIVE, Elements, Residuals, elements_of, residuals, search
@@ -211,8 +210,9 @@ class _ImplicitShift(torch.autograd.Function):
         return torch.zeros_like(gradient)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx, *grads: Tensor):
+        if torch.is_grad_enabled():  # the inverse is held fixed: second derivatives would be silently wrong
+            raise RuntimeError("Closest points are differentiable once; leave `create_graph=True` out.")
         (grad,) = grads
         (inverse,) = ctx.saved_tensors
         return -(inverse.mT @ grad.unsqueeze(-1)).squeeze(-1), None
