@@ -12,8 +12,9 @@ sys.path.insert(0, str(Path(__file__).parent))  # for peers, whatever pytest's i
 
 _times: dict[str, dict[str, float]] = {}
 
-#: NURBSDiff 2.0 (compiled; not on the package index) and the peers that are, milliseconds, one thread, on one
-#: and the same machine. The re-written gather formulation stands for it where its ratios to them are these within 20 %.
+#: NURBSDiff 2.0 (compiled; not on the package index) and the peers that are, milliseconds, one thread, on
+#: one and the same machine. The re-written gather formulation stands for it where its ratios to them come
+#: within 20 % of these.
 NURBSDIFF = {
     "forward, batch 1": (14.3, {"torchnodo": 15.1, "splinepy": 20.5, "geomdl": 850.0}),
     "forward, batch 16": (608.0, {"torchnodo": 282.0}),

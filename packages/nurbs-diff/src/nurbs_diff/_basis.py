@@ -152,7 +152,7 @@ def _values_of_one_degree(
             u = u.expand(*knots.shape[:-1], u.shape[-1])
             samples = torch.arange(start, start + knots.numel(), knots.shape[-1], device=knots.device)
             first = samples.reshape(*knots.shape[:-1], 1)
-        all_spans.append(find_spans(knots.detach(), degree, u.detach().contiguous()))
+        all_spans.append(find_spans(knots.detach(), degree, u.contiguous()))
         places.append((all_spans[-1] + first).reshape(-1))
         all_knots.append(knots.reshape(-1))
         all_u.append(u.reshape(-1))

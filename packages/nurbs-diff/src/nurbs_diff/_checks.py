@@ -155,7 +155,14 @@ def check_control_points(control_points: Tensor, shape: str) -> None:
 
 
 def degree_from_counts(knots_name: str, knots: Tensor, count: int) -> int:
-    """The degree k - n - 1 that k knots and n control points imply."""
+    """The degree k - n - 1 that one vector of k knots and n control points imply."""
+    if knots.ndim != 1:
+        raise ValueError(f"`{knots_name}` must have one dimension; got shape {tuple(knots.shape)}.")
+    return degree_of_each(knots_name, knots, count)
+
+
+def degree_of_each(knots_name: str, knots: Tensor, count: int) -> int:
+    """The degree that the knot vectors of a batch have in common."""
     degree = knots.shape[-1] - count - 1
     if not 0 <= degree < count:
         raise ValueError(

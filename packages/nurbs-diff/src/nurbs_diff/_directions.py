@@ -49,7 +49,7 @@ def check_arguments(
     for (knots_name, knots, u_name, u), n in zip(given, counts, strict=True):
         _checks.check_batch(knots_name, knots, batch)
         _checks.check_batch(u_name, u, batch)
-        degree = _checks.degree_from_counts(knots_name, knots, n)
+        degree = _checks.degree_of_each(knots_name, knots, n)
         _checks.check_knots(knots_name, knots, degree)
         _checks.check_parameters(u_name, u, knots_name, knots, degree)
         directions.append(Direction(knots, degree, u))

@@ -97,7 +97,7 @@ class NurbsModule(nn.Module):
         batch, counts = control_points.shape[: -len(knots) - 1], control_points.shape[-len(knots) - 1 : -1]
         for (name, t), n in zip(knots.items(), counts, strict=True):
             _checks.check_batch(name, t, batch)
-            degree = _checks.degree_from_counts(name, t, n)
+            degree = _checks.degree_of_each(name, t, n)
             _checks.check_knots(name, t, degree)
             self.degrees += (degree,)
             self.add_module(
