@@ -10,9 +10,9 @@ import pytest
 import torch
 from cad_cases import cad_splines
 
-from nurbs_diff import Curve, Mesh, __main__, fit_cloud, fit_surface, uniform_knots
+from nurbs_diff import Curve, Mesh, __main__, fit_cloud, fit_surface, tessellate_surface, uniform_knots
 from nurbs_diff._cli import main
-from nurbs_diff.files import read, write
+from nurbs_diff.files import read, read_points, write
 
 DATA = Path(__file__).parent / "data"
 
@@ -88,6 +88,23 @@ def test_a_cloud_becomes_a_cad_surface(tmp_path: Path, capsys: pytest.CaptureFix
     assert sorted(p.name for p in tmp_path.iterdir()) == ["cloud.ply", "fit.png", "surface.step"]
     assert main([*words, "--knots", "free"]) == 2
     assert "--knots free needs a grid, .npy of shape (r, s, 3). Leave it out" in capsys.readouterr().err
+
+
+def test_surfaces_are_meshed_as_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    surfaces = cad_splines()[3:5]
+    write(tmp_path / "a.iges", *cad_splines()[:5])
+    words = ["mesh", str(tmp_path / "a.iges"), str(tmp_path / "a.ply"), "--tolerance", "2"]
+    assert main(words) == 0
+    meshes = [tessellate_surface(*s[:3], weights=s.weights, tolerance=2.0) for s in surfaces]
+    count = sum(len(mesh.faces) for mesh in meshes)
+    assert f"{count} triangles with " in capsys.readouterr().out
+    wanted = torch.cat([mesh.vertices for mesh in meshes])
+    assert torch.equal(read_points(tmp_path / "a.ply"), wanted)
+    words[2] = str(tmp_path / "a.obj")
+    assert main(words) == 0
+    rows = [line.split()[1:] for line in (tmp_path / "a.obj").read_text().splitlines() if line[:2] == "f "]
+    corners = wanted[torch.tensor([[int(word.partition("/")[0]) - 1 for word in row] for row in rows])]
+    assert torch.equal(corners, torch.cat([mesh.vertices[mesh.faces] for mesh in meshes]))
 
 
 @pytest.mark.parametrize(

@@ -15,13 +15,13 @@ from nurbs_diff import _cli_fit, _cli_target, files
 from nurbs_diff.files._contents import Contents, Spline, listed
 from nurbs_diff.files._given import counts_of, degrees_of, knots_of
 from nurbs_diff.files._points import READERS as POINT_READERS
-from nurbs_diff.files._write import WRITERS
+from nurbs_diff.files._write import MESH_WRITERS, WRITERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 DESCRIPTION = """\
-B-spline and NURBS files: fit a surface to points, look into files, convert them.
+B-spline and NURBS files: fit a surface to points, look into files, convert them, mesh them.
 
 examples:
   nurbs fit cloud.ply --size 12x12 --out surface.step --plot fit.png    a scan becomes a CAD surface
@@ -29,8 +29,10 @@ examples:
   nurbs info part.step                                                  what is in it, and what is not read
   nurbs convert part.step part.iges                                     the same numbers, to the last bit
   nurbs convert part.step wing.json --keep surfaces                     for geomdl and Python
+  nurbs mesh surface.step surface.stl --tolerance 0.05                  triangles within 0.05 units
 
 Splines: .step .stp .iges .igs .json .smesh .dat. Points: .ply .obj .xyz .txt .csv .npy.
+Meshes: .obj .ply .stl.
 """
 Unit = Literal["mm", "cm", "m", "km", "um", "inch", "ft", "mile", "mil"]
 
@@ -79,13 +81,25 @@ class Convert:
     """What the coordinates are in, for .step and .iges. None: as the source says, or else mm."""
 
 
-Command = Fit | Info | Convert
+@dataclass(frozen=True, kw_only=True)
+class Mesh:
+    """Writes triangles on the surfaces of a file."""
+
+    source: tyro.conf.Positional[Path]
+    """The splines: .step, .stp, .iges, .igs, .json, .smesh or .dat."""
+    target: tyro.conf.Positional[Path]
+    """The triangles: .obj, .ply or .stl."""
+    tolerance: float
+    """How far the triangles may be from the surface, in the unit of the file."""
+
+
+Command = Fit | Info | Convert | Mesh
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; returns the exit code: 0, 2 (refused), 130 (interrupted)."""
     command: Command = tyro.extras.subcommand_cli_from_dict(
-        {"fit": Fit, "info": Info, "convert": Convert},
+        {"fit": Fit, "info": Info, "convert": Convert, "mesh": Mesh},
         args=list(sys.argv[1:] if arguments is None else arguments) or ["--help"],
         prog="nurbs",
         description=DESCRIPTION,
@@ -107,8 +121,10 @@ def run(command: Command) -> None:
         _cli_fit.fit(command)
     elif isinstance(command, Info):
         _info(command.file)
-    else:
+    elif isinstance(command, Convert):
         _convert(command)
+    else:
+        _mesh(command)
 
 
 def _info(path: Path) -> None:
@@ -159,6 +175,19 @@ def _convert(command: Convert) -> None:
         unit = contents.unit
     files.write(command.target, *splines, unit=unit)
     _say_written(command.target, f"{len(splines)} of {len(contents.splines)} splines", contents)
+
+
+def _mesh(command: Mesh) -> None:
+    _cli_target.check("target", command.target, list(MESH_WRITERS))
+    contents = files.read(command.source)
+    if not contents.surfaces:
+        raise ValueError(f"{command.source}: {contents!r} has no surface to be meshed.")
+    mesh = _cli_target.tessellated(contents.surfaces, command.tolerance)
+    files.write(command.target, mesh)
+    made = (
+        f"{len(mesh.faces)} triangles with {len(mesh.vertices)} vertices on {len(contents.surfaces)} surfaces"
+    )
+    _say_written(command.target, made, contents)
 
 
 def _say_written(path: Path, what: str, contents: Contents) -> None:
