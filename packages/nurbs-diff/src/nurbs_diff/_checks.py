@@ -139,7 +139,7 @@ def check_parameters(name: str, u: Tensor, knots_name: str, knots: Tensor, degre
         return
     place = tuple(torch.nonzero(is_bad)[0].tolist())
     low, high = (float(x.expand(is_bad.shape)[place]) for x in (lows, highs))
-    place = place[-u.ndim :]  # fewer where the parameters are shared by a batch of knots
+    place = place[len(place) - u.ndim :]  # fewer where the parameters are shared by a batch of knots
     raise ValueError(
         f"`{name}` must lie in the domain [{low:g}, {high:g}] of `{knots_name}`; "
         f"{name}[{', '.join(map(str, place))}] = {float(u[place]):g}. Clamp it, or extend the knots."

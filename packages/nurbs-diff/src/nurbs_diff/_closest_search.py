@@ -169,11 +169,16 @@ def _search_block(
         elements.is_pole[element],
         spans,
     )
-    # for each query the first of its best pairs
+    # For each query the first of its best pairs; one held back by an end of its element only if no other is
+    # as good, as beside a seam.
+    ends = residuals(net, directions, is_rational, queries[query], parameters, spans)
+    low, high = elements.bounds[element].unbind(-1)
+    is_held = _held(ends, parameters, low, high).any(1)
     best = value.new_full((len(queries),), torch.inf).scatter_reduce(0, query, value, "amin")
-    pairs = torch.arange(len(query), device=query.device)
-    pairs = torch.where(value <= best[query], pairs, len(query))
-    first = pairs.new_full((len(queries),), len(query)).scatter_reduce(0, query, pairs, "amin")
+    pairs = torch.arange(len(query), device=query.device) + is_held * len(query)
+    pairs = torch.where(value <= best[query] * (1 + 1e-14), pairs, 2 * len(query))
+    first = pairs.new_full((len(queries),), 2 * len(query)).scatter_reduce(0, query, pairs, "amin")
+    first = first % len(query)
     return parameters[first], element[first], is_converged[first]
 
 
@@ -204,7 +209,7 @@ def _newton(
         if not len(todo):
             break
         x, a, b = parameters[todo], low[todo], high[todo]
-        is_held = (x <= a) & (state.gradient > 0) | (x >= b) & (state.gradient < 0)
+        is_held = _held(state, x, a, b)
         scaled = state.hessian / (state.lengths[:, :, None] * state.lengths[:, None])
         scaled = torch.where(is_held[:, :, None] | is_held[:, None], identity, scaled)
         values, vectors = torch.linalg.eigh(scaled)
@@ -243,5 +248,10 @@ def _newton(
 
 def _pull(state: Residuals, parameters: Tensor, low: Tensor, high: Tensor) -> Tensor:
     """The part of the residual along the free first derivatives: zero at an optimum."""
-    is_held = (parameters <= low) & (state.gradient > 0) | (parameters >= high) & (state.gradient < 0)
+    is_held = _held(state, parameters, low, high)
     return torch.where(is_held, 0.0, (state.gradient / state.lengths).abs()).amax(1)
+
+
+def _held(state: Residuals, parameters: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """Whether an end of the box keeps each parameter from going further downhill."""
+    return (parameters <= low) & (state.gradient > 0) | (parameters >= high) & (state.gradient < 0)

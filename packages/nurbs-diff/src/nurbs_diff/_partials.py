@@ -202,4 +202,5 @@ def evaluate_partials(
     """Partial derivatives of the points, for arguments already checked."""
     net = to_homogeneous(control_points, weights)
     compute = grid_partials if grid else scattered_partials
-    return divide(compute(net, directions, parameters, order), weights is not None)
+    partials = divide(compute(net, directions, parameters, order), weights is not None)
+    return {index: partials[index] for index in multi_indices(len(directions.knots), order)}

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from jaxtyping import Float
 
 
+NEAR_POLE = 1e-6  # of the domain: how far from a pole its limit may be asked for
+
+
 class SurfaceCurvatures(NamedTuple):
     """How a surface bends; signs are with respect to the normal S_u x S_v.
 
@@ -321,7 +324,7 @@ def _limit_of_cross(
     weights: Tensor | None,
     grid: bool,
 ) -> Tensor:
-    """The derivative of S_u x S_v into the domain; zero inside it."""
+    """The derivative of S_u x S_v into the domain beside its ends; zero away from them."""
     partials = surface_derivatives(
         control_points, knots_u, knots_v, u, v, order=2, weights=weights, grid=grid
     )
@@ -332,7 +335,8 @@ def _limit_of_cross(
     for axis, (x, knots) in enumerate(((u, knots_u), (v, knots_v))):
         degree = len(knots) - control_points.shape[axis - 3] - 1
         low, high = knots[degree].to(x.dtype), knots[-degree - 1].to(x.dtype)
-        signs.append((x == low).to(s_u.dtype) - (x == high).to(s_u.dtype))
+        near = NEAR_POLE * (high - low)
+        signs.append((x <= low + near).to(s_u.dtype) - (x >= high - near).to(s_u.dtype))
     sign_u = signs[0][:, None, None] if grid else signs[0][:, None]
     return sign_u * along_u + signs[1][:, None] * along_v
 
