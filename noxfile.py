@@ -21,6 +21,7 @@ nox.options.error_on_missing_interpreters = True
 
 ROOT = Path(__file__).parent
 DIST = ROOT / "dist"
+SMOKE_RUNS = ROOT / ".nox" / "smoke-runs"
 PACKAGES = ["kspline-core", "nurbs-diff", "implicit-seg", "fem-diff", "fuzzy-metaballs"]
 PAPERS = ["dsa", "implicit_splines", "pde_priors", "metaballs"]
 
@@ -104,13 +105,6 @@ def cad(session: nox.Session) -> None:
     session.run("pytest", "-q", str(package / "tests" / "test_opencascade.py"), *session.posargs)
 
 
-@nox.session(venv_backend="none")
-def integration(session: nox.Session) -> None:
-    """The apps, packages together, and the report page in a browser."""
-    options = ["-q", "--durations=5", *SIDE_BY_SIDE, "--dist=loadfile"]  # fixtures of a file run experiments
-    in_workspace(session, "pytest", *options, "apps", "tests-integration", *session.posargs)
-
-
 def smoke(paper: str, runs: Path) -> list[str]:
     """The command that runs each experiment of a paper at its smallest preset and checks its figures."""
     return [
@@ -137,11 +131,11 @@ def repro(session: nox.Session, paper: str) -> None:
 
 @nox.session(venv_backend="none")
 def papers(session: nox.Session) -> None:
-    """`repro` for all papers, as many at a time as there are cores."""
-    folder = Path(session.create_tmp())
+    """`repro` for all papers, as many at a time as there are cores; leaves the runs in `SMOKE_RUNS`."""
+    shutil.rmtree(SMOKE_RUNS, ignore_errors=True)
 
     def run(paper: str) -> subprocess.CompletedProcess[str]:
-        command = smoke(paper, folder / paper)
+        command = smoke(paper, SMOKE_RUNS)
         return subprocess.run(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
         )
@@ -154,6 +148,14 @@ def papers(session: nox.Session) -> None:
     failed = [paper for paper, result in done.items() if result.returncode]
     if failed:
         session.error(f"an experiment failed, or a figure lies outside its band: {', '.join(failed)}")
+
+
+@nox.session(venv_backend="none", requires=["papers"])
+def integration(session: nox.Session) -> None:
+    """The apps, packages together, and the page over what `papers` has run, in a browser."""
+    options = ["-q", "--durations=5", *SIDE_BY_SIDE, "--dist=loadfile"]  # fixtures of a file run experiments
+    tests = ["pytest", *options, "apps", "tests-integration", *session.posargs]
+    session.run("uv", "run", *tests, external=True, env={"SMOKE_RUNS": str(SMOKE_RUNS)})
 
 
 @nox.session(venv_backend="none")

@@ -29,8 +29,8 @@ def test_every_package_and_every_paper_has_an_experiment() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_experiment_leaves_a_whole_result(real_report: Path, name: str) -> None:
-    (path,) = (real_report.parent / "runs" / name).glob("*/result.json")
+def test_an_experiment_leaves_a_whole_result(real_runs: Path, name: str) -> None:
+    (path,) = (real_runs / name).glob("*/result.json")
     result = json.loads(path.read_text())
     assert result["figures"]
     assert all(math.isfinite(value) for figure in result["figures"] for value in figure["values"])
@@ -41,9 +41,9 @@ def test_an_experiment_leaves_a_whole_result(real_report: Path, name: str) -> No
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_page_shows_every_figure_and_picture(real_report: Path, name: str) -> None:
+def test_the_page_shows_every_figure_and_picture(real_report: Path, real_runs: Path, name: str) -> None:
     html = unescape(real_report.read_text(encoding="utf-8"))
-    (path,) = (real_report.parent / "runs" / name).glob("*/result.json")
+    (path,) = (real_runs / name).glob("*/result.json")
     result = json.loads(path.read_text())
     assert result["title"] in html
     for figure in result["figures"]:
