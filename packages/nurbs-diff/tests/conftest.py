@@ -41,7 +41,12 @@ _LOADED = (
 typing.TYPE_CHECKING = True  # the annotations' names must exist for beartype
 try:
     with install_import_hook("nurbs_diff", "beartype.beartype"):
-        for module in ("nurbs_diff", "nurbs_diff._plot", "nurbs_diff.files", "nurbs_diff.splinenet"):
+        for module in (
+            "nurbs_diff",
+            "nurbs_diff._fitting.plot_surface",
+            "nurbs_diff.files",
+            "nurbs_diff.splinenet",
+        ):
             importlib.import_module(module)
 finally:
     typing.TYPE_CHECKING = False

@@ -10,7 +10,7 @@ from scipy.interpolate import BSpline, PPoly
 from torch.testing import assert_close
 
 from nurbs_diff import basis_functions, uniform_knots
-from nurbs_diff._basis import is_computable
+from nurbs_diff._evaluation.basis import is_computable
 
 EPS = torch.finfo(torch.float64).eps
 

@@ -11,7 +11,7 @@ import torch
 from cad_cases import cad_splines
 
 from nurbs_diff import Curve, Mesh, __main__, fit_cloud, fit_surface, tessellate_surface, uniform_knots
-from nurbs_diff._cli import main
+from nurbs_diff._command.main import main
 from nurbs_diff.files import read, read_points, write
 
 DATA = Path(__file__).parent / "data"

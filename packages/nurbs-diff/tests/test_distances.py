@@ -10,7 +10,8 @@ from scipy.spatial.distance import directed_hausdorff
 from torch import Generator, Tensor
 from torch.testing import assert_close
 
-from nurbs_diff import _nearest, chamfer_distance, hausdorff_distance, nearest_distances
+from nurbs_diff import chamfer_distance, hausdorff_distance, nearest_distances
+from nurbs_diff._fitting import nearest
 
 EPS = torch.finfo(torch.float64).eps
 BACKENDS = ("tree", "blocked")
@@ -78,7 +79,7 @@ def test_blocks_change_nothing(generator: Generator, monkeypatch: pytest.MonkeyP
     a, b = clouds(generator, 3, 50, 3)
     whole = nearest_distances(a, b, backend="blocked")
     for size in (1, 37 * 7, 37 * 50 * 2):  # single rows, some rows, some samples
-        monkeypatch.setattr(_nearest, "_BLOCK", size)
+        monkeypatch.setattr(nearest, "_BLOCK", size)
         assert torch.equal(nearest_distances(a, b, backend="blocked"), whole)
 
 

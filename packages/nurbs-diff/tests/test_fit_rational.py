@@ -11,8 +11,8 @@ from torch import Generator
 from torch.testing import assert_close
 
 from nurbs_diff import evaluate_curve, evaluate_surface, fit_curve, fit_surface, uniform_knots
-from nurbs_diff._fit import _axes
-from nurbs_diff._free_weights import _Problem
+from nurbs_diff._fitting.free_weights import _Problem
+from nurbs_diff._fitting.surface import _axes
 
 EPS = torch.finfo(torch.float64).eps
 

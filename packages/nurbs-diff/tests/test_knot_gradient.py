@@ -10,7 +10,7 @@ from torch.autograd import gradcheck, gradgradcheck
 from torch.testing import assert_close
 
 from nurbs_diff import basis_functions, uniform_knots
-from nurbs_diff._reference import basis_by_recursion
+from nurbs_diff._evaluation.reference import basis_by_recursion
 
 EPS = torch.finfo(torch.float64).eps
 DIFFERENTIABLE = [name for name in KNOTS if KNOTS[name][0] > 0]

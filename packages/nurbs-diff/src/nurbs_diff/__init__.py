@@ -2,17 +2,31 @@
 
 from importlib.metadata import version
 
-from nurbs_diff._basis import basis_functions
-from nurbs_diff._closest_point import ClosestPoints, closest_point_on_curve, closest_point_on_surface
-from nurbs_diff._curve_geometry import arc_length, curve_curvature, curve_torsion
-from nurbs_diff._derivatives import curve_derivatives, surface_derivatives
-from nurbs_diff._distances import chamfer_distance, hausdorff_distance, nearest_distances
-from nurbs_diff._evaluate import evaluate_curve, evaluate_surface, evaluate_volume
-from nurbs_diff._evaluate_at import evaluate_surface_at, evaluate_volume_at
-from nurbs_diff._fit import SurfaceFit, fit_surface
-from nurbs_diff._fit_cloud import CloudFit, fit_cloud
-from nurbs_diff._fit_curve import CurveFit, fit_curve
-from nurbs_diff._knot_operations import (
+from nurbs_diff._derivatives.derivatives import curve_derivatives, surface_derivatives
+from nurbs_diff._evaluation.basis import basis_functions
+from nurbs_diff._evaluation.grids import evaluate_curve, evaluate_surface, evaluate_volume
+from nurbs_diff._evaluation.points import evaluate_surface_at, evaluate_volume_at
+from nurbs_diff._fitting.cloud import CloudFit, fit_cloud
+from nurbs_diff._fitting.curve import CurveFit, fit_curve
+from nurbs_diff._fitting.distances import chamfer_distance, hausdorff_distance, nearest_distances
+from nurbs_diff._fitting.smoothness import bending_energy
+from nurbs_diff._fitting.surface import SurfaceFit, fit_surface
+from nurbs_diff._geometry.closest_point import ClosestPoints, closest_point_on_curve, closest_point_on_surface
+from nurbs_diff._geometry.curves import arc_length, curve_curvature, curve_torsion
+from nurbs_diff._geometry.surfaces import (
+    SurfaceCurvatures,
+    first_fundamental_form,
+    second_fundamental_form,
+    surface_area,
+    surface_curvatures,
+    surface_normals,
+)
+from nurbs_diff._geometry.tessellation import Polyline, tessellate_curve, tessellate_surface
+from nurbs_diff._geometry.trimming import points_in_loops, tessellate_trimmed_surface, trimmed_area
+from nurbs_diff._knots import close_net, uniform_knots
+from nurbs_diff._mesh import Mesh
+from nurbs_diff._modules.modules import NurbsCurve, NurbsSurface, NurbsVolume
+from nurbs_diff._refinement.operations import (
     BezierPatches,
     elevate_degree,
     extract_bezier,
@@ -21,28 +35,14 @@ from nurbs_diff._knot_operations import (
     split,
     swap_directions,
 )
-from nurbs_diff._knot_operators import (
+from nurbs_diff._refinement.operators import (
     BezierExtraction,
     bezier_extraction,
     degree_elevation_matrix,
     knot_insertion_matrix,
 )
-from nurbs_diff._knot_removal import Simplified, reduce_degree, remove_knots
-from nurbs_diff._knots import close_net, uniform_knots
-from nurbs_diff._mesh import Mesh
-from nurbs_diff._modules import NurbsCurve, NurbsSurface, NurbsVolume
-from nurbs_diff._smoothness import bending_energy
+from nurbs_diff._refinement.removal import Simplified, reduce_degree, remove_knots
 from nurbs_diff._splines import Curve, Surface, Volume
-from nurbs_diff._surface_geometry import (
-    SurfaceCurvatures,
-    first_fundamental_form,
-    second_fundamental_form,
-    surface_area,
-    surface_curvatures,
-    surface_normals,
-)
-from nurbs_diff._tessellation import Polyline, tessellate_curve, tessellate_surface
-from nurbs_diff._trimming import points_in_loops, tessellate_trimmed_surface, trimmed_area
 
 __all__ = [
     "BezierExtraction",

@@ -16,9 +16,9 @@ def main() -> int:
             file=sys.stderr,
         )
         return 2
-    from nurbs_diff import _cli
+    from nurbs_diff._command.main import main as command
 
-    return _cli.main()
+    return command()
 
 
 if __name__ == "__main__":

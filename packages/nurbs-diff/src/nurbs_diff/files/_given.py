@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from nurbs_diff import _checks
-from nurbs_diff._modules import NurbsCurve, NurbsSurface, NurbsVolume
+from nurbs_diff._modules.modules import NurbsCurve, NurbsSurface, NurbsVolume
 from nurbs_diff._splines import Curve, Surface, Volume
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from nurbs_diff.files._given import as_spline
 if TYPE_CHECKING:
     import os
 
-    from nurbs_diff._modules import NurbsCurve, NurbsSurface, NurbsVolume
+    from nurbs_diff._modules.modules import NurbsCurve, NurbsSurface, NurbsVolume
     from nurbs_diff._splines import Curve, Surface, Volume
 
 WRITERS = {

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from nurbs_diff._distances import chamfer_distance
-from nurbs_diff._evaluate import evaluate_surface
+from nurbs_diff._evaluation.grids import evaluate_surface
+from nurbs_diff._fitting.distances import chamfer_distance
+from nurbs_diff._fitting.smoothness import bending_energy
 from nurbs_diff._knots import uniform_knots
-from nurbs_diff._smoothness import bending_energy
 
 if TYPE_CHECKING:
     from jaxtyping import Float

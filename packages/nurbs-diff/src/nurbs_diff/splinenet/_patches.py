@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Generator, Tensor
 
-from nurbs_diff._basis import basis_functions
-from nurbs_diff._evaluate import evaluate_surface
+from nurbs_diff._evaluation.basis import basis_functions
+from nurbs_diff._evaluation.grids import evaluate_surface
+from nurbs_diff._fitting.least_squares import pseudo_inverse
 from nurbs_diff._knots import uniform_knots
-from nurbs_diff._least_squares import pseudo_inverse
 
 if TYPE_CHECKING:
     from jaxtyping import Float

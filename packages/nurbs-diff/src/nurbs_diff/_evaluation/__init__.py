@@ -1,0 +1,1 @@
+"""Points of splines: basis functions and their products with control points."""

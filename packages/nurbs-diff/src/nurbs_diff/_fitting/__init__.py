@@ -1,0 +1,1 @@
+"""Splines close to points: least squares, free knots and weights, clouds, distances."""

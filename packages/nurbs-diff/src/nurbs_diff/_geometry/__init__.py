@@ -1,0 +1,1 @@
+"""Lengths, normals, curvatures, closest points, meshes."""

@@ -1,0 +1,1 @@
+"""The same shape on other knots and of other degree."""
