@@ -43,7 +43,7 @@ html_static_path = ["_static"]
 
 
 def as_restructured_text(docstring: str) -> str:
-    """Rewrites what our docstrings borrow from Markdown: `code`, $inline$ and $$displayed$$ mathematics."""
+    """Rewrites what our docstrings borrow from Markdown (`code`, $inline$, $$displayed$$), and (*shapes,)."""
 
     def displayed(match: re.Match[str]) -> str:
         start = docstring.rfind("\n", 0, match.start()) + 1
@@ -52,6 +52,7 @@ def as_restructured_text(docstring: str) -> str:
         return f"\n\n{indent}.. math:: {formula}\n\n{indent}"
 
     docstring = re.sub(r"(?<![`:\w])`([^`]+?)`(?![`_])", r"``\1``", docstring)
+    docstring = re.sub(r"(?<=[(\s])\*(?=#?\w+[,)])", r"\\*", docstring)  # shapes such as (*batch, n)
     docstring = re.sub(r"[ ]*\$\$(.+?)\$\$[ ]*\n?[ ]*", displayed, docstring, flags=re.DOTALL)
     return re.sub(r"\$([^$]+?)\$", lambda match: f":math:`{' '.join(match[1].split())}`", docstring)
 

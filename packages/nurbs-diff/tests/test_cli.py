@@ -10,7 +10,15 @@ import pytest
 import torch
 from cad_cases import cad_splines
 
-from nurbs_diff import Curve, Mesh, __main__, fit_cloud, fit_surface, tessellate_surface, uniform_knots
+from nurbs_diff import (
+    Curve,
+    TriangleMesh,
+    __main__,
+    fit_cloud,
+    fit_surface,
+    tessellate_surface,
+    uniform_knots,
+)
 from nurbs_diff._command.main import main
 from nurbs_diff.files import read, read_points, write
 
@@ -77,7 +85,7 @@ def test_a_cloud_becomes_a_cad_surface(tmp_path: Path, capsys: pytest.CaptureFix
     generator = torch.Generator().manual_seed(3)
     xy = torch.rand(600, 2, generator=generator, dtype=torch.float64)
     cloud = torch.cat([xy, torch.sin(3 * xy[:, :1]) * xy[:, 1:]], 1)
-    write(tmp_path / "cloud.ply", Mesh(cloud, torch.zeros(0, 3, dtype=torch.int64), xy))
+    write(tmp_path / "cloud.ply", TriangleMesh(cloud, torch.zeros(0, 3, dtype=torch.int64), xy))
     words = ["fit", str(tmp_path / "cloud.ply"), "--size", "6x5", "--out", str(tmp_path / "surface.step")]
     assert main([*words, "--plot", str(tmp_path / "fit.png")]) == 0
     wanted = fit_cloud(cloud, 3, (6, 5))

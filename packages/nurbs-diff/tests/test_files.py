@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from nurbs_diff import (
     Curve,
-    Mesh,
     NurbsCurve,
     NurbsSurface,
     NurbsVolume,
     Surface,
+    TriangleMesh,
     Volume,
     evaluate_curve,
     evaluate_surface,
@@ -232,10 +232,10 @@ def test_iges_matrices_move_what_they_belong_to(tmp_path: Path) -> None:
     assert read(tmp_path / "a.iges").only().control_points.tolist() == [[8, 21, 133], [5, 24, 136]]
 
 
-def mesh(generator: torch.Generator) -> Mesh:
+def mesh(generator: torch.Generator) -> TriangleMesh:
     vertices = torch.rand(5, 3, generator=generator, dtype=torch.float64)
     faces = torch.tensor([[0, 1, 2], [2, 1, 3], [3, 4, 0]])
-    return Mesh(vertices, faces, torch.rand(5, 2, generator=generator, dtype=torch.float64))
+    return TriangleMesh(vertices, faces, torch.rand(5, 2, generator=generator, dtype=torch.float64))
 
 
 def test_meshes_come_back(tmp_path: Path, generator: torch.Generator) -> None:
@@ -405,19 +405,19 @@ GRID = torch.rand(4, 4, 3)
         ("a.obj", [Curve(GRID[0], KNOTS)], {}, r".obj holds one mesh. Make it with `tessellate_surface`"),
         (
             "a.step",
-            [Mesh(GRID[0], torch.tensor([[0, 1, 2]]), GRID[0, :, :2])],
+            [TriangleMesh(GRID[0], torch.tensor([[0, 1, 2]]), GRID[0, :, :2])],
             {},
             r"a mesh is written as .obj, .ply, .stl",
         ),
         (
             "a.ply",
-            [Mesh(GRID[0], torch.tensor([[0, 1, 4]]), GRID[0, :, :2])],
+            [TriangleMesh(GRID[0], torch.tensor([[0, 1, 4]]), GRID[0, :, :2])],
             {},
             r"must name vertices 0 to 3; got 0 to 4",
         ),
         (
             "a.stl",
-            [Mesh(GRID[0, :, :2], torch.tensor([[0, 1, 2]]), GRID[0, :, :2])],
+            [TriangleMesh(GRID[0, :, :2], torch.tensor([[0, 1, 2]]), GRID[0, :, :2])],
             {},
             r"shape \(v, 3\); got \(4, 2\)",
         ),
@@ -434,6 +434,6 @@ def test_what_cannot_be_written(
 @pytest.mark.usefixtures("unchecked")
 def test_only_shapes_are_written(tmp_path: Path) -> None:
     with pytest.raises(
-        TypeError, match=r"NurbsVolume or Mesh can be written; got Tensor. Make one: Surface\("
+        TypeError, match=r"NurbsVolume or TriangleMesh can be written; got Tensor. Make one: Surface\("
     ):
         write(tmp_path / "a.json", GRID)  # type: ignore[arg-type]

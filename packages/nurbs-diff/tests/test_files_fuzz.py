@@ -16,7 +16,7 @@ import pytest
 import torch
 from cad_cases import cad_splines
 
-from nurbs_diff import Curve, Mesh, Surface, uniform_knots
+from nurbs_diff import Curve, Surface, TriangleMesh, uniform_knots
 from nurbs_diff.files import read, read_points, write
 from nurbs_diff.files._contents import Contents
 
@@ -44,7 +44,7 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[bytes]
     folder = tmp_path_factory.mktemp("whole")
     found: dict[str, list[bytes]] = {}
 
-    def add(ending: str, *shapes: Curve | Surface | Mesh) -> None:
+    def add(ending: str, *shapes: Curve | Surface | TriangleMesh) -> None:
         write(folder / f"a{ending}", *shapes)
         found.setdefault(ending, []).append((folder / f"a{ending}").read_bytes())
 
@@ -56,7 +56,7 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[bytes]
         add(ending, small()[1])
         add(ending, cad_splines()[-1])
     add(".json", *cad_splines()[:3])
-    mesh = Mesh(torch.rand(6, 3), torch.tensor([[0, 1, 2], [3, 4, 5]]), torch.rand(6, 2))
+    mesh = TriangleMesh(torch.rand(6, 3), torch.tensor([[0, 1, 2], [3, 4, 5]]), torch.rand(6, 2))
     add(".ply", mesh)
     add(".obj", mesh)
     text = b"ply\nformat ascii 1.0\nelement vertex 2\n" + b"".join(b"property float %c\n" % x for x in b"xyz")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from nurbs_diff import Curve, Mesh, Surface, uniform_knots
+from nurbs_diff import Curve, Surface, TriangleMesh, uniform_knots
 from nurbs_diff.files import read, read_points, write
 
 KNOTS = uniform_knots(2, degree=1)
@@ -21,7 +21,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     surface = Surface(NET, KNOTS, KNOTS, torch.tensor([[1.0, 2], [3, 4]]))
     for ending in (".json", ".smesh", ".step", ".iges"):
         write(folder / f"a{ending}", surface)
-    write(folder / "a.ply", Mesh(NET[0], torch.tensor([[0, 1, 0]]), NET[0, :, :2]))
+    write(folder / "a.ply", TriangleMesh(NET[0], torch.tensor([[0, 1, 0]]), NET[0, :, :2]))
     np.save(folder / "a.npy", NET[0].numpy())
     return {path.suffix: path.read_bytes() for path in folder.iterdir()}
 

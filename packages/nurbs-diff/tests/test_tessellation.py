@@ -11,8 +11,8 @@ from geometry_shapes import as_tensor, circle, random_curve, random_surface, sph
 
 from nurbs_diff import (
     Curve,
-    Mesh,
     Surface,
+    TriangleMesh,
     evaluate_curve,
     evaluate_surface_at,
     points_in_loops,
@@ -25,7 +25,7 @@ from nurbs_diff import (
 )
 
 
-def deviation(mesh: Mesh, surface: Surface, generator: torch.Generator) -> float:
+def deviation(mesh: TriangleMesh, surface: Surface, generator: torch.Generator) -> float:
     """The largest distance from triangle to surface at twenty random parameters in each triangle."""
     shares = torch.rand(len(mesh.faces), 20, 3, generator=generator, dtype=torch.float64)
     shares = shares / shares.sum(-1, keepdim=True)
@@ -34,13 +34,13 @@ def deviation(mesh: Mesh, surface: Surface, generator: torch.Generator) -> float
     return float((evaluate_surface_at(*surface[:3], uv, weights=surface.weights) - flat).norm(dim=1).max())
 
 
-def edge_counts(mesh: Mesh) -> tuple[torch.Tensor, torch.Tensor]:
+def edge_counts(mesh: TriangleMesh) -> tuple[torch.Tensor, torch.Tensor]:
     """Every edge, and of how many triangles."""
     edges = torch.cat([mesh.faces[:, [0, 1]], mesh.faces[:, [1, 2]], mesh.faces[:, [2, 0]]])
     return edges.sort(1).values.unique(dim=0, return_counts=True)
 
 
-def area_of(mesh: Mesh) -> float:
+def area_of(mesh: TriangleMesh) -> float:
     corners = mesh.vertices[mesh.faces]
     sides = torch.linalg.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     return float(sides.norm(dim=1).sum() / 2)

@@ -24,7 +24,7 @@ from nurbs_diff._geometry.surfaces import (
 from nurbs_diff._geometry.tessellation import Polyline, tessellate_curve, tessellate_surface
 from nurbs_diff._geometry.trimming import points_in_loops, tessellate_trimmed_surface, trimmed_area
 from nurbs_diff._knots import close_net, uniform_knots
-from nurbs_diff._mesh import Mesh
+from nurbs_diff._mesh import TriangleMesh
 from nurbs_diff._modules.modules import NurbsCurve, NurbsSurface, NurbsVolume
 from nurbs_diff._refinement.operations import (
     BezierPatches,
@@ -51,7 +51,6 @@ __all__ = [
     "CloudFit",
     "Curve",
     "CurveFit",
-    "Mesh",
     "NurbsCurve",
     "NurbsSurface",
     "NurbsVolume",
@@ -60,6 +59,7 @@ __all__ = [
     "Surface",
     "SurfaceCurvatures",
     "SurfaceFit",
+    "TriangleMesh",
     "Volume",
     "arc_length",
     "basis_functions",

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class Mesh(NamedTuple):
+class TriangleMesh(NamedTuple):
     """A triangle mesh over a parameter domain.
 
     Attributes:
@@ -20,7 +20,7 @@ class Mesh(NamedTuple):
 
     >>> import torch
     >>> vertices = torch.tensor([[0.0, 0, 0], [1, 0, 0], [0, 1, 0]])
-    >>> Mesh(vertices, torch.tensor([[0, 1, 2]]), vertices[:, :2]).faces.shape
+    >>> TriangleMesh(vertices, torch.tensor([[0, 1, 2]]), vertices[:, :2]).faces.shape
     torch.Size([1, 3])
     """
 

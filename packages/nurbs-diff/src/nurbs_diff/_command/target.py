@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from nurbs_diff._geometry.tessellation import tessellate_surface
-from nurbs_diff._mesh import Mesh
+from nurbs_diff._mesh import TriangleMesh
 from nurbs_diff.files import _atomic
 
 if TYPE_CHECKING:
@@ -30,13 +30,13 @@ def check(option: str, path: Path, endings: Sequence[str]) -> None:
         raise ImportError(f'{option} needs matplotlib: pip install "nurbs-diff[plot]".')
 
 
-def tessellated(surfaces: Sequence[Surface], tolerance: float) -> Mesh:
+def tessellated(surfaces: Sequence[Surface], tolerance: float) -> TriangleMesh:
     """The meshes of all surfaces as one."""
     meshes = [tessellate_surface(*s[:3], weights=s.weights, tolerance=tolerance) for s in surfaces]
     offsets = [0]
     for mesh in meshes:
         offsets.append(offsets[-1] + len(mesh.vertices))
-    return Mesh(
+    return TriangleMesh(
         torch.cat([mesh.vertices for mesh in meshes]),
         torch.cat([mesh.faces + offset for mesh, offset in zip(meshes, offsets, strict=False)]),
         torch.cat([mesh.parameters for mesh in meshes]),

@@ -35,7 +35,8 @@ def curve_derivatives(
         weights: w > 0; None for a polynomial curve.
 
     Returns:
-        order + 1 sets of points: `point, first, second = curve_derivatives(..., order=2)`.
+        The points and their derivatives, order + 1 tensors in one, as in
+        `point, first, second = curve_derivatives(..., order=2)`.
 
     Raises:
         ValueError: no spline, parameters outside the domain, or a negative order.

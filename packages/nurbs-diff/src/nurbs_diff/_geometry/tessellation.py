@@ -19,7 +19,7 @@ from nurbs_diff._derivatives.partials import (
 )
 from nurbs_diff._evaluation.grids import evaluate_curve, evaluate_surface
 from nurbs_diff._geometry.surfaces import distinct_breakpoints
-from nurbs_diff._mesh import Mesh
+from nurbs_diff._mesh import TriangleMesh
 from nurbs_diff._refinement.operations import bezier_net
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def tessellate_surface(
     *,
     tolerance: float,
     weights: Float[Tensor, "n_u n_v"] | None = None,
-) -> Mesh:
+) -> TriangleMesh:
     r"""Triangles nowhere further than `tolerance` from the surface at the same parameters.
 
     The domain is cut into a tensor grid, fine where it has to be, two triangles a cell. As every cut runs
@@ -126,7 +126,7 @@ def tessellate_surface(
     u, v = u.to(knots_u.dtype), v.to(knots_v.dtype)
     vertices = evaluate_surface(control_points, knots_u, knots_v, u, v, weights=weights).flatten(0, 1)
     faces = grid_faces(len(u), len(v), u.device)
-    return Mesh(vertices, faces[~is_collapsed(vertices, faces)], torch.cartesian_prod(u, v))
+    return TriangleMesh(vertices, faces[~is_collapsed(vertices, faces)], torch.cartesian_prod(u, v))
 
 
 def grid_faces(rows: int, columns: int, device: torch.device) -> Tensor:

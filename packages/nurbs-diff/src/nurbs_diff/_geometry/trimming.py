@@ -20,7 +20,7 @@ from nurbs_diff._derivatives.partials import (
 from nurbs_diff._geometry.quadrature import boxes_between, check_rule, gauss_legendre, integrate, refine
 from nurbs_diff._geometry.surfaces import area_element, distinct_breakpoints
 from nurbs_diff._geometry.tessellation import grid_faces, is_collapsed, refined_breakpoints, tessellate_curve
-from nurbs_diff._mesh import Mesh
+from nurbs_diff._mesh import TriangleMesh
 from nurbs_diff._splines import Curve
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def tessellate_trimmed_surface(
     *,
     tolerance: float,
     weights: Float[Tensor, "n_u n_v"] | None = None,
-) -> Mesh:
+) -> TriangleMesh:
     """Triangles of the part of a surface inside loops.
 
     The grid of `tessellate_surface`, for a third of the tolerance, is kept inside; the cells on a loop are
@@ -217,7 +217,7 @@ def tessellate_trimmed_surface(
     ]
     vertices = found.to(control_points.dtype)
     rows = torch.as_tensor(faces.reshape(-1, 3), device=vertices.device)
-    return Mesh(vertices, rows[~is_collapsed(vertices, rows)], parameters.to(knots_u.dtype))
+    return TriangleMesh(vertices, rows[~is_collapsed(vertices, rows)], parameters.to(knots_u.dtype))
 
 
 def _triangles(shapely: Any, pieces: Any) -> np.ndarray:

@@ -1,13 +1,11 @@
 """Splines, meshes and point clouds from and to files; no further package is needed.
 
-| ending | what it is | holds |
-|---|---|---|
-| `.json` | geomdl's exchange format | curves, surfaces or volumes of any dimension |
-| `.smesh`, `.dat` | geomdl's surface mesh | one surface |
-| `.step`, `.stp` | STEP, ISO 10303-21, AP214 | B-spline and NURBS curves and surfaces |
-| `.iges`, `.igs` | IGES 5.3, entities 126 and 128 | B-spline and NURBS curves and surfaces |
-| `.obj`, `.ply`, `.stl` | triangles | a mesh, written only |
-| `.ply`, `.obj`, `.xyz`, `.txt`, `.csv`, `.npy` | points | read by `read_points` |
+- `.json`: geomdl's exchange format; curves, surfaces or volumes of any dimension
+- `.smesh`, `.dat`: geomdl's surface mesh; one surface
+- `.step`, `.stp`: STEP, ISO 10303-21, AP214; B-spline and NURBS curves and surfaces
+- `.iges`, `.igs`: IGES 5.3, entities 126 and 128; B-spline and NURBS curves and surfaces
+- `.obj`, `.ply`, `.stl`: triangles of a mesh, written only
+- `.ply`, `.obj`, `.xyz`, `.txt`, `.csv`, `.npy`: points, read by `read_points`
 
 Numbers are written so that float64 comes back to the last bit (STL stores float32 by its definition). A file
 is written beside its place and then renamed: it is there whole or not at all.

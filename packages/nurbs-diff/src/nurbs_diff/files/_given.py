@@ -34,8 +34,9 @@ def as_spline(shape: object) -> Spline:
         shape = Volume(shape.control_points, *knots, shape.weights)
     if not isinstance(shape, (Curve, Surface, Volume)):
         raise TypeError(
-            "only a Curve, Surface, Volume, NurbsCurve, NurbsSurface, NurbsVolume or Mesh can be written; "
-            f"got {type(shape).__name__}. Make one: Surface(control_points, knots_u, knots_v, weights)."
+            "only a Curve, Surface, Volume, NurbsCurve, NurbsSurface, NurbsVolume or TriangleMesh can be "
+            f"written; got {type(shape).__name__}. "
+            "Make one: Surface(control_points, knots_u, knots_v, weights)."
         )
     fields = shape._asdict()
     _checks.check_floating(**fields)

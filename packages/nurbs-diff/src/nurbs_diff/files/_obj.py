@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from nurbs_diff.files._triangles import arrays
 
 if TYPE_CHECKING:
-    from nurbs_diff._mesh import Mesh
+    from nurbs_diff._mesh import TriangleMesh
 
 
-def write(mesh: Mesh) -> bytes:
+def write(mesh: TriangleMesh) -> bytes:
     """See `files.write`."""
     vertices, parameters, faces = arrays(mesh)
     lines = [f"v {x!r} {y!r} {z!r}\n" for x, y, z in vertices.tolist()]

@@ -9,10 +9,10 @@ import numpy as np
 from nurbs_diff.files._triangles import arrays
 
 if TYPE_CHECKING:
-    from nurbs_diff._mesh import Mesh
+    from nurbs_diff._mesh import TriangleMesh
 
 
-def write(mesh: Mesh) -> bytes:
+def write(mesh: TriangleMesh) -> bytes:
     """See `files.write`."""
     vertices, parameters, faces = arrays(mesh)
     header = [

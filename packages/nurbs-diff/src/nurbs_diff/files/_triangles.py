@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from nurbs_diff._mesh import Mesh
+    from nurbs_diff._mesh import TriangleMesh
 
 
-def arrays(mesh: Mesh) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def arrays(mesh: TriangleMesh) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Vertices (v, 3) and parameters (v, 2) in float64, faces (f, 3) in int64.
 
     Raises:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nurbs_diff._mesh import Mesh
+from nurbs_diff._mesh import TriangleMesh
 from nurbs_diff.files import _atomic, _iges_write, _json, _obj, _ply, _smesh, _step_write, _stl
 from nurbs_diff.files._given import as_spline
 
@@ -29,7 +29,7 @@ MESH_WRITERS = {".obj": _obj.write, ".ply": _ply.write, ".stl": _stl.write}
 
 def write(
     path: str | os.PathLike[str],
-    *shapes: Curve | Surface | Volume | NurbsCurve | NurbsSurface | NurbsVolume | Mesh,
+    *shapes: Curve | Surface | Volume | NurbsCurve | NurbsSurface | NurbsVolume | TriangleMesh,
     unit: str | None = None,
 ) -> None:
     """Writes splines, or one mesh, as the ending of the name says.
@@ -74,7 +74,7 @@ def write(
 
 
 def _encoded(ending: str, shapes: tuple[object, ...], unit: str | None) -> bytes:
-    meshes = [shape for shape in shapes if isinstance(shape, Mesh)]
+    meshes = [shape for shape in shapes if isinstance(shape, TriangleMesh)]
     if ending in WRITERS and not meshes:
         return WRITERS[ending]([as_spline(shape) for shape in shapes], unit)
     if ending in WRITERS:
