@@ -21,24 +21,25 @@ import page
 
 
 @pytest.fixture(scope="session")
-def real_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Returns the page over the smoke preset of all experiments.
+def real_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Returns the folder of the smoke preset of all experiments.
 
-    The runs are those in the folder that SMOKE_RUNS names, where the session `papers` has left them; without
-    it they are made here, which takes minutes.
+    It is the one that SMOKE_RUNS names, where the session `papers` has left its runs; without it they are
+    made here, which takes minutes.
     """
-    folder = tmp_path_factory.mktemp("real")
-    runs = os.environ.get("SMOKE_RUNS", str(folder / "runs"))
-    if "SMOKE_RUNS" not in os.environ:
-        assert cli.main(["run", "all", "--preset", "smoke", "--runs", runs]) == 0
-    assert cli.main(["report", "--runs", runs, "--output", str(folder / "report.html")]) == 0
-    return folder / "report.html"
+    if "SMOKE_RUNS" in os.environ:
+        return Path(os.environ["SMOKE_RUNS"])
+    runs = tmp_path_factory.mktemp("runs")
+    assert cli.main(["run", "all", "--preset", "smoke", "--runs", str(runs)]) == 0
+    return runs
 
 
 @pytest.fixture(scope="session")
-def real_runs(real_report: Path) -> Path:
-    """Returns the folder of the runs that the page shows."""
-    return Path(os.environ.get("SMOKE_RUNS", str(real_report.parent / "runs")))
+def real_report(real_runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Returns the page over `real_runs`."""
+    target = tmp_path_factory.mktemp("real") / "report.html"
+    assert cli.main(["report", "--runs", str(real_runs), "--output", str(target)]) == 0
+    return target
 
 
 @pytest.fixture(scope="session")

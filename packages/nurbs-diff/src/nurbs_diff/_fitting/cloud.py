@@ -14,6 +14,7 @@ from torch import Tensor
 
 from nurbs_diff import _checks
 from nurbs_diff._fitting.cloud_parameters import corrected, nearest_on_grid, plane_parameters
+from nurbs_diff._fitting.residuals import Residuals
 from nurbs_diff._fitting.smoothness import PENALTIES, Penalty, bending_matrix
 from nurbs_diff._fitting.sparse_basis import Axis, TensorProduct
 from nurbs_diff._knots import uniform_knots
@@ -31,7 +32,7 @@ _FIRST_SLACK, _LEAST_SLACK = 0.1, 1e-4
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class CloudFit:
+class CloudFit(Residuals):
     """A B-spline surface fitted to a cloud of points, and how well it fits.
 
     Attributes:
@@ -62,26 +63,6 @@ class CloudFit:
     def surface(self, **options: Any) -> NurbsSurface:
         """The fitted surface as a module; `options` as for `NurbsSurface`."""
         return NurbsSurface(*self.spline, **options)
-
-    @property
-    def residuals(self) -> Tensor:
-        """Points minus surface, shape (count, dim)."""
-        return self.points - self.values
-
-    @property
-    def distances(self) -> Tensor:
-        """Distance of each point from the surface at its parameters, shape (count,)."""
-        return self.residuals.norm(dim=-1)
-
-    @property
-    def rms(self) -> float:
-        """Root mean square distance."""
-        return float(self.distances.double().square().mean()) ** 0.5
-
-    @property
-    def max_error(self) -> float:
-        """Largest distance."""
-        return float(self.distances.max())
 
     def plot(self, figure: Figure | None = None) -> Figure:
         """Draws the surface with the cloud coloured by distance, and the distance over the iterations.

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from nurbs_diff import _checks
+from nurbs_diff._fitting.residuals import Residuals
 from nurbs_diff._fitting.surface import fit_surface
 from nurbs_diff._modules.modules import NurbsCurve
 from nurbs_diff._splines import Curve
@@ -23,7 +24,7 @@ _EXPONENTS = {"chord": 1.0, "centripetal": 0.5, "uniform": 0.0}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class CurveFit:
+class CurveFit(Residuals):
     """A spline curve fitted to points in order, and how well it fits.
 
     Attributes:
@@ -52,21 +53,6 @@ class CurveFit:
     def spline(self) -> Curve:
         """The fitted curve as plain tensors."""
         return Curve(self.control_points, self.knots, self.weights)
-
-    @property
-    def residuals(self) -> Tensor:
-        """Points minus curve, shape (q, dim)."""
-        return self.points - self.values
-
-    @property
-    def rms(self) -> float:
-        """Root mean square residual over points and coordinates alike."""
-        return float(self.residuals.double().square().mean()) ** 0.5
-
-    @property
-    def max_error(self) -> float:
-        """Largest distance of a point from the curve at its parameter."""
-        return float(self.residuals.double().norm(dim=-1).max())
 
     def curve(self, **options: Any) -> NurbsCurve:
         """The fitted curve as a module; `options` as for `NurbsCurve`."""

@@ -91,6 +91,6 @@ def plot_curve_fit(fit: CurveFit, figure: Figure | None) -> Figure:
         axes.legend(fontsize="small")
         axes.set_aspect("equal")
     error = figure.add_subplot(1, 2 if has_shape else 1, 2 if has_shape else 1)
-    error.plot(fit.u.cpu().numpy(), fit.residuals.norm(dim=-1).cpu().numpy(), ".-")
+    error.plot(fit.u.cpu().numpy(), fit.distances.cpu().numpy(), ".-")
     error.set(xlabel="u", ylabel="distance", title=f"rms {fit.rms:.3g}")
     return figure

@@ -27,7 +27,7 @@ def plot_surface_fit(fit: SurfaceFit, figure: Figure | None) -> Figure:
         axes.plot_surface(x, y, z, cmap="viridis", rcount=80, ccount=80, linewidth=0)
         axes.set_title("surface")
     plane = figure.add_subplot(1, 2 if has_shape else 1, 2 if has_shape else 1)
-    distance = fit.residuals.norm(dim=-1).mT.cpu().numpy()
+    distance = fit.distances.mT.cpu().numpy()
     image = plane.pcolormesh(
         fit.u.cpu().numpy(), fit.v.cpu().numpy(), distance, cmap="magma", shading="nearest"
     )

@@ -15,6 +15,7 @@ from nurbs_diff._evaluation.grids import evaluate_surface
 from nurbs_diff._fitting.free_knots import Axis, Callback, free_knots
 from nurbs_diff._fitting.free_weights import free_weights
 from nurbs_diff._fitting.least_squares import project_net, project_rational_net, pseudo_inverse
+from nurbs_diff._fitting.residuals import Residuals
 from nurbs_diff._knots import uniform_knots
 from nurbs_diff._modules.modules import NurbsSurface
 from nurbs_diff._splines import Surface
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class SurfaceFit:
+class SurfaceFit(Residuals):
     """A spline surface fitted to a grid of points, and how well it fits.
 
     Attributes:
@@ -59,26 +60,6 @@ class SurfaceFit:
     def spline(self) -> Surface:
         """The fitted surface as plain tensors."""
         return Surface(self.control_points, self.knots_u, self.knots_v, self.weights)
-
-    @property
-    def residuals(self) -> Tensor:
-        """Points minus surface, shape (r, s, dim)."""
-        return self.points - self.values
-
-    @property
-    def mse(self) -> float:
-        """Mean squared residual over points and coordinates alike."""
-        return float(self.residuals.double().square().mean())
-
-    @property
-    def rms(self) -> float:
-        """Square root of `mse`."""
-        return self.mse**0.5
-
-    @property
-    def max_error(self) -> float:
-        """Largest distance of a point from the surface at its parameters."""
-        return float(self.residuals.double().norm(dim=-1).max())
 
     def surface(self, **options: Any) -> NurbsSurface:
         """The fitted surface as a module; `options` as for `NurbsSurface`."""
