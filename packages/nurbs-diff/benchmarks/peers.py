@@ -16,7 +16,7 @@ import torchnodo
 from geomdl import NURBS
 from torch import Tensor
 
-from nurbs_diff import evaluate_surface, uniform_knots
+from nurbs_diff import SplineGrid, evaluate_surface, uniform_knots
 
 N, DEGREE, POINTS = 8, 3, 256
 
@@ -47,6 +47,16 @@ def ours(case: Surfaces) -> Tensor:
     )
 
 
+class Prepared:
+    """Ours with the bases computed beforehand."""
+
+    def __init__(self, case: Surfaces) -> None:
+        self.grid = SplineGrid([case.knots_u, case.knots_v], [case.u, case.u], degrees=DEGREE)
+
+    def __call__(self, case: Surfaces) -> Tensor:
+        return self.grid(case.control_points, weights=case.weights)
+
+
 def _gather_basis(knots: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
     """Spans and the four values at each parameter (The NURBS Book, algorithms A2.1 and A2.2)."""
     inner = knots.detach()[DEGREE + 1 : -DEGREE - 1]
@@ -64,18 +74,35 @@ def _gather_basis(knots: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
     return span, torch.stack(values)
 
 
+class Gather:
+    """The gather formulation; NURBSDiff too computes the bases beforehand, where knots are fixed."""
+
+    def __init__(self, case: Surfaces) -> None:
+        self.bases = self.compute_bases(case)
+
+    @staticmethod
+    def compute_bases(case: Surfaces) -> list[tuple[Tensor, Tensor]]:
+        return [_gather_basis(knots.float(), case.u) for knots in (case.knots_u, case.knots_v)]
+
+    def __call__(self, case: Surfaces) -> Tensor:
+        return self.sum(case, self.bases)
+
+    @staticmethod
+    def sum(case: Surfaces, bases: list[tuple[Tensor, Tensor]]) -> Tensor:
+        (span_u, basis_u), (span_v, basis_v) = bases
+        weights = case.weights.unsqueeze(-1)
+        net = torch.cat([case.control_points * weights, weights], -1)
+        offsets = torch.arange(-DEGREE, 1)
+        rows = (span_u + offsets[:, None])[:, None, :, None]
+        columns = (span_v + offsets[:, None])[None, :, None, :]
+        near = net[:, rows, columns]  # (b, 4, 4, r, s, 4)
+        scale = basis_u[:, None, :, None, None] * basis_v[None, :, None, :, None]
+        homogeneous = (near * scale).sum((1, 2))
+        return homogeneous[..., :3] / homogeneous[..., 3:]
+
+
 def gather(case: Surfaces) -> Tensor:
-    span_u, basis_u = _gather_basis(case.knots_u.float(), case.u)
-    span_v, basis_v = _gather_basis(case.knots_v.float(), case.u)
-    weights = case.weights.unsqueeze(-1)
-    net = torch.cat([case.control_points * weights, weights], -1)
-    offsets = torch.arange(-DEGREE, 1)
-    rows = (span_u + offsets[:, None])[:, None, :, None]
-    columns = (span_v + offsets[:, None])[None, :, None, :]
-    near = net[:, rows, columns]  # (b, 4, 4, r, s, 4)
-    scale = basis_u[:, None, :, None, None] * basis_v[None, :, None, :, None]
-    homogeneous = (near * scale).sum((1, 2))
-    return homogeneous[..., :3] / homogeneous[..., 3:]
+    return Gather.sum(case, Gather.compute_bases(case))
 
 
 def nodo(case: Surfaces) -> Tensor:

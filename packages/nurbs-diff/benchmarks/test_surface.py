@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from peers import POINTS, Geomdl, Splinepy, Surfaces, gather, make_surfaces, nodo, ours
+from peers import POINTS, Gather, Geomdl, Prepared, Splinepy, Surfaces, gather, make_surfaces, nodo, ours
 from torch import Tensor
 from torch.testing import assert_close
 
@@ -32,28 +32,45 @@ def test_forward(timed, method: str, batch: int) -> None:
     else:
         evaluate = {"splinepy": Splinepy, "geomdl": Geomdl}[method](case).evaluate
     points = timed(f"forward, batch {batch}", method, evaluate, rounds=ROUNDS.get(method, 200 // batch))
-    points = torch.as_tensor(points).reshape(batch, POINTS, POINTS, 3).float()
+    check_points(points, case)
+
+
+@BATCH
+@pytest.mark.parametrize("method", ["gather", "ours"])
+def test_forward_with_bases_of_before(timed, method: str, batch: int) -> None:
+    case = make_surfaces(batch)
+    evaluate = {"gather": Gather, "ours": Prepared}[method](case)
+    group = f"forward, bases computed beforehand, batch {batch}"
+    points = timed(group, method, lambda: evaluate(case), rounds=ROUNDS.get(method, 200 // batch))
+    check_points(points, case)
+
+
+def check_points(points: object, case: Surfaces) -> None:
+    points = torch.as_tensor(points).reshape(len(case.control_points), POINTS, POINTS, 3).float()
     # float32 parameters at knots, sums of 16 products
     assert_close(points, ours(case), rtol=0, atol=2e-5)
 
 
 @BATCH
-@pytest.mark.parametrize("learns_knots", [False, True], ids=["fixed knots", "knots"])
+@pytest.mark.parametrize("knots", ["", " with knots", ", bases computed beforehand"])
 @pytest.mark.parametrize("method", ["gather", "torchnodo", "ours"])
-def test_forward_and_backward(timed, batch: int, learns_knots: bool, method: str) -> None:
-    if learns_knots and method == "torchnodo":
-        pytest.skip("torchnodo has no knot gradient")
+def test_forward_and_backward(timed, batch: int, knots: str, method: str) -> None:
+    if knots and method == "torchnodo":
+        pytest.skip("torchnodo has no knot gradient, and computes its bases in the call")
     surfaces = make_surfaces(batch)
     upstream = torch.rand(batch, POINTS, POINTS, 3, generator=torch.Generator().manual_seed(1))
-    names = ["control_points", "weights", *(["knots_u", "knots_v"] if learns_knots else [])]
+    names = ["control_points", "weights", *(["knots_u", "knots_v"] if "with knots" in knots else [])]
     case = surfaces._replace(**{name: getattr(surfaces, name).clone().requires_grad_() for name in names})
     leaves = [getattr(case, name) for name in names]
+    if "beforehand" in knots:
+        evaluate = {"gather": Gather, "ours": Prepared}[method](case)
+    else:
+        evaluate = {"gather": gather, "torchnodo": nodo, "ours": ours}[method]
 
     def run(evaluate) -> tuple[Tensor, ...]:
         return torch.autograd.grad(evaluate(case), leaves, upstream)
 
-    group = f"forward + backward{' with knots' if learns_knots else ''}, batch {batch}"
-    evaluate = {"gather": gather, "torchnodo": nodo, "ours": ours}[method]
+    group = f"forward + backward{knots}, batch {batch}"
     gradients = timed(group, method, lambda: run(evaluate), rounds=ROUNDS.get(method, 100 // batch))
     for gradient, want in zip(gradients, run(ours), strict=True):
         # 65536 summands in float32; a point exactly on a knot may fall into either span

@@ -14,7 +14,6 @@ from nurbs_diff import (
     closest_point_on_surface,
     evaluate_curve,
     evaluate_surface,
-    evaluate_surface_at,
     uniform_knots,
 )
 
@@ -33,7 +32,8 @@ def test_round_shapes(generator: torch.Generator) -> None:
         found = closest_point_on_surface(*surface[:3], queries, weights=surface.weights)
         torch.testing.assert_close(found.distances, want, rtol=0, atol=32 * EPS)
         assert found.is_isolated.all()
-        again = evaluate_surface_at(*surface[:3], found.parameters.reshape(-1, 2), weights=surface.weights)
+        u, v = found.parameters.reshape(-1, 2).unbind(-1)
+        again = evaluate_surface(*surface[:3], u, v, grid=False, weights=surface.weights)
         torch.testing.assert_close(again.reshape(queries.shape), found.points, rtol=0, atol=32 * EPS)
         assert found.is_converged.float().mean() > 0.99
     ring = circle(2.0)
@@ -60,7 +60,7 @@ def test_brute_force(generator: torch.Generator) -> None:
 def test_inversion(generator: torch.Generator) -> None:
     surface = random_surface(generator, (6, 5), (3, 2))
     uv = torch.rand(50, 2, generator=generator, dtype=torch.float64)
-    points = evaluate_surface_at(*surface[:3], uv, weights=surface.weights)
+    points = evaluate_surface(*surface[:3], *uv.unbind(-1), grid=False, weights=surface.weights)
     found = closest_point_on_surface(*surface[:3], points, weights=surface.weights)
     torch.testing.assert_close(found.parameters, uv, rtol=0, atol=1e-12)  # the tolerance of the search
     assert found.distances.max() < 1e-12

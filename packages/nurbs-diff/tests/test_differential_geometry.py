@@ -256,5 +256,5 @@ def test_bad_rules(unchecked: None) -> None:
     with pytest.raises(TypeError, match=r"`order` must be an int; got True"):
         curve_derivatives(*curve[:2], U, order=True)
     ball = sphere()
-    with pytest.raises(ValueError, match=r"With `grid=False` there must be as many `u` as `v`; got 17 and 3"):
+    with pytest.raises(ValueError, match=r"With `grid=False` there must be equally many `u`, `v`; got 17, 3"):
         surface_normals(*ball[:3], U, U[:3], grid=False)

@@ -13,10 +13,11 @@ from nurbs_diff import (
     NurbsCurve,
     NurbsSurface,
     NurbsVolume,
+    SplineGrid,
     Surface,
     Volume,
     evaluate_surface,
-    evaluate_volume_at,
+    evaluate_volume,
     fit_surface,
     uniform_knots,
 )
@@ -165,12 +166,14 @@ def test_volume_module_knots_of_each_sample_and_scattered_points(generator: Gene
     knots_u = torch.stack([clamped([0.2, 0.7], 3), clamped([0.4, 0.5], 3)])
     knots = knots_u, clamped([0.1, 0.6], 2), clamped([0.3, 0.8], 1)
     module = NurbsVolume(points, *knots, learn_knots=True, learn_weights=True)
-    at = torch.rand(9, 3, generator=generator, dtype=torch.float64)
-    want = evaluate_volume_at(points, *knots, at)
-    assert_close(module.at(at), want, rtol=0, atol=64 * EPS)  # knots and weights went through log and exp
-    grid = module(*at.unbind(1))
+    at = torch.rand(3, 9, generator=generator, dtype=torch.float64)
+    want = evaluate_volume(points, *knots, *at, grid=False)
+    assert_close(
+        module(*at, grid=False), want, rtol=0, atol=64 * EPS
+    )  # knots and weights went through log and exp
+    grid = module(*at)
     assert_close(grid[:, torch.arange(9), torch.arange(9), torch.arange(9)], want, rtol=0, atol=64 * EPS)
-    module.at(at).square().sum().backward()
+    module(*at, grid=False).square().sum().backward()
     assert all(p.grad is not None and p.grad.abs().max() > 0 for p in module.parameters())
     assert repr(module).splitlines()[1].strip() == (
         "6 x 5 x 4 control points in 3-D, batch (2,), degree 3, 2, 1"
@@ -193,3 +196,36 @@ def test_detached_tuples_share_nothing_and_make_the_same_spline(generator: Gener
     net = tensors.control_points.expand(2, -1, -1, -1)
     volume = NurbsVolume(net, uniform_knots(2, 1), tensors.knots_u, tensors.knots_v)
     assert isinstance(volume.detached(), Volume)
+
+
+def test_grid_layer_equals_the_function_with_its_gradients(generator: Generator) -> None:
+    knots = (clamped([0.3, 0.3, 0.7], 3), clamped([0.4], 2))
+    u, v = torch.linspace(0, 1, 11, dtype=torch.float64), torch.linspace(0, 1, 6, dtype=torch.float64)
+    points = torch.rand(2, 7, 4, 3, generator=generator, dtype=torch.float64).requires_grad_()
+    weights = (0.1 + torch.rand(2, 7, 4, generator=generator, dtype=torch.float64)).requires_grad_()
+    grid = SplineGrid(knots, (u, v), degrees=(3, 2))
+    for w in (weights, None):
+        values, want = grid(points, weights=w), evaluate_surface(points, *knots, u, v, weights=w)
+        assert torch.equal(values, want)
+        leaves = [points] if w is None else [points, weights]
+        for a, b in zip(
+            *(torch.autograd.grad(x.square().sum(), leaves) for x in (values, want)), strict=True
+        ):
+            assert torch.equal(a, b)
+    assert grid(points.detach().float()).dtype == torch.float32
+    again = SplineGrid(knots, (u.flip(0), v), degrees=(3, 2))
+    again.load_state_dict(grid.state_dict())
+    assert torch.equal(again(points), grid(points))
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_grid_layer_refuses() -> None:
+    knots, u = uniform_knots(5, degree=3), torch.linspace(0, 1, 4)
+    with pytest.raises(ValueError, match=r"one entry for each of one to three directions; got 2, 1 and 2"):
+        SplineGrid([knots, knots], [u], degrees=3)
+    with pytest.raises(ValueError, match=r"`parameters\[0\]` must lie in the domain"):
+        SplineGrid([knots], [u + 1], degrees=3)
+    with pytest.raises(ValueError, match=r"`knots\[0\]` must have one dimension"):
+        SplineGrid([knots.expand(2, -1)], [u], degrees=3)
+    with pytest.raises(ValueError, match=r"shape \(..., 5, 5, dim\).* got \(5, 3\)"):
+        SplineGrid([knots, knots], [u, u], degrees=3)(torch.rand(5, 3))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,16 +17,13 @@ from nurbs_diff import (
     basis_functions,
     evaluate_curve,
     evaluate_surface,
-    evaluate_surface_at,
     evaluate_volume,
-    evaluate_volume_at,
 )
 
 EPS = torch.finfo(torch.float64).eps
 KNOTS = (clamped([0.3758, 0.3758, 0.4333], 3), clamped([0.25, 0.6, 0.6, 0.6], 2), clamped([0.5], 1))
 COUNTS = (7, 7, 3)
-GRID = {2: evaluate_surface, 3: evaluate_volume}
-SCATTERED = {2: evaluate_surface_at, 3: evaluate_volume_at}
+EVALUATE = {2: evaluate_surface, 3: evaluate_volume}
 
 
 def uniform(*shape: int, generator: Generator) -> Tensor:
@@ -60,9 +58,9 @@ def test_scattered_equals_the_diagonal_of_the_grid(
     options: dict[str, Any] = {"weights": weights if is_rational else None}
     knots = KNOTS[:directions]
     at = parameters(directions, generator=generator)
-    grid = GRID[directions](points, *knots, *at.unbind(-1), **options)
+    grid = EVALUATE[directions](points, *knots, *at.unbind(-1), **options)
     diagonal = grid[(slice(None), *[torch.arange(len(at))] * directions)]
-    scattered = SCATTERED[directions](points, *knots, at, **options)
+    scattered = EVALUATE[directions](points, *knots, *at.unbind(-1), grid=False, **options)
     assert_close(scattered, diagonal, rtol=0, atol=32 * EPS)
 
 
@@ -73,8 +71,8 @@ def test_fast_paths_equal_the_reference_with_all_gradients(
 ) -> None:
     points, weights = random_net(directions, 2, generator=generator)
     at = parameters(directions, 2, generator=generator)
-    parts = at[:, :6].unbind(-1) if kind == "grid" else (at,)
-    evaluate = (GRID if kind == "grid" else SCATTERED)[directions]
+    parts = (at[:, :6] if kind == "grid" else at).unbind(-1)
+    evaluate = partial(EVALUATE[directions], grid=kind == "grid")
     results = []
     for options in ({}, {"backend": "reference"}, {"knot_gradient": "gaussian"}):
         leaves = [x.clone().requires_grad_() for x in (points, *KNOTS[:directions], *parts, weights)]
@@ -100,7 +98,7 @@ def test_volume_equals_geomdl(generator: Generator) -> None:
     peer.knotvector_u, peer.knotvector_v, peer.knotvector_w = (t.tolist() for t in KNOTS)
     at = uniform(20, 3, generator=generator)
     want = torch.tensor(peer.evaluate_list(at.tolist()), dtype=torch.float64)
-    ours = evaluate_volume_at(points, *KNOTS, at, weights=weights)
+    ours = evaluate_volume(points, *KNOTS, *at.unbind(-1), grid=False, weights=weights)
     assert_close(ours, want, rtol=0, atol=1e-13)
 
 
@@ -120,9 +118,8 @@ def test_knots_of_each_sample_equal_a_loop_with_all_gradients(
         knots_u = knots_u[0, 0]
     if shared == "parameters":
         at = at[0, 0]
-    parts = at.unbind(-1) if kind == "grid" else (at,)
-    evaluate = GRID[2] if kind == "grid" else SCATTERED[2]
-    given = (points, knots_u, knots_v, *parts, weights)
+    evaluate = partial(evaluate_surface, grid=kind == "grid")
+    given = (points, knots_u, knots_v, *at.unbind(-1), weights)
     upstream = uniform(*batch, 9, *([9] if kind == "grid" else []), 3, generator=generator)
 
     leaves = [x.clone().requires_grad_() for x in given]
@@ -162,7 +159,7 @@ def test_scattered_passes_gradcheck_twice(directions: int, generator: Generator)
 
     def spline(points: Tensor, weights: Tensor, moving: Tensor, at: Tensor) -> Tensor:
         moved = (knots[0].index_put((inner,), moving), *knots[1:])
-        return SCATTERED[directions](points, *moved, at, weights=weights)
+        return EVALUATE[directions](points, *moved, *at.unbind(-1), grid=False, weights=weights)
 
     arguments = (
         uniform(2, *counts, 2, generator=generator),
@@ -183,9 +180,9 @@ def test_many_control_points_and_parameters(generator: Generator) -> None:
     u, v = uniform(70, generator=generator), uniform(90, generator=generator)
     at = torch.stack(torch.meshgrid(u, v, indexing="ij"), -1).reshape(-1, 2).requires_grad_()
     upstream = uniform(6300, 3, generator=generator)
-    scattered = evaluate_surface_at(points, knots, knots_v, at)
+    scattered = evaluate_surface(points, knots, knots_v, *at.unbind(-1), grid=False)
     ours = torch.autograd.grad(scattered, (points, at), upstream)
-    reference = evaluate_surface_at(points, knots, knots_v, at, backend="reference")
+    reference = evaluate_surface(points, knots, knots_v, *at.unbind(-1), grid=False, backend="reference")
     want = torch.autograd.grad(reference, (points, at), upstream)
     assert_close(scattered, reference, rtol=0, atol=32 * EPS)
     for a, b in zip(ours, want, strict=True):
@@ -196,19 +193,16 @@ def test_many_control_points_and_parameters(generator: Generator) -> None:
 def test_errors(generator: Generator) -> None:
     points, weights = random_net(2, generator=generator)
     at = uniform(4, 2, generator=generator)
-    with pytest.raises(ValueError, match=r"`uv` must have shape \(..., q, 2\); got \(4, 3\)"):
-        evaluate_surface_at(points, *KNOTS[:2], uniform(4, 3, generator=generator))
-    with pytest.raises(ValueError, match=r"`uvw` must have shape \(..., q, 3\); got \(2,\)"):
-        evaluate_volume_at(points.expand(3, 7, 7, 3), *KNOTS, at[0])
-    with pytest.raises(
-        ValueError, match=r"`uv\[..., 1\]` must lie in the domain \[0, 1\] of `knots_v`.* 1.5"
-    ):
-        evaluate_surface_at(points, *KNOTS[:2], at.index_fill(1, torch.tensor([1]), 1.5))
-    with pytest.raises(ValueError, match=r"`uv\[..., 0\]` must have one dimension; got shape \(2, 4\)"):
-        evaluate_surface_at(points, *KNOTS[:2], at.expand(2, 4, 2))
-    with pytest.raises(TypeError, match=r"`uv` must be a torch.Tensor; got list"):
-        evaluate_surface_at(points, *KNOTS[:2], at.tolist())
+    with pytest.raises(ValueError, match=r"With `grid=False` .* equally many `u`, `v`; got 4, 3"):
+        evaluate_surface(points, *KNOTS[:2], at[:, 0], at[:3, 1], grid=False)
+    u, v = at.unbind(-1)
+    with pytest.raises(ValueError, match=r"`v` must lie in the domain \[0, 1\] of `knots_v`.* "):
+        evaluate_surface(points, *KNOTS[:2], u, v + 1.5, grid=False)
+    with pytest.raises(ValueError, match=r"`u` must have one dimension; got shape \(2, 4\)"):
+        evaluate_surface(points, *KNOTS[:2], u.expand(2, 4), v.expand(2, 4), grid=False)
+    with pytest.raises(TypeError, match=r"`v` must be a torch.Tensor; got list"):
+        evaluate_surface(points, *KNOTS[:2], u, v.tolist(), grid=False)
     with pytest.raises(ValueError, match=r"shape \(..., n_u, n_v, n_w, dim\); got \(7, 7, 3\)"):
-        evaluate_volume(points, *KNOTS, at[:, 0], at[:, 0], at[:, 0])
+        evaluate_volume(points, *KNOTS, u, u, u)
     with pytest.raises(ValueError, match=r"`weights` must be positive and finite; weights\[0, 0\] = -"):
-        evaluate_surface_at(points, *KNOTS[:2], at, weights=-weights)
+        evaluate_surface(points, *KNOTS[:2], u, v, grid=False, weights=-weights)

@@ -14,7 +14,7 @@ from nurbs_diff import (
     Surface,
     TriangleMesh,
     evaluate_curve,
-    evaluate_surface_at,
+    evaluate_surface,
     points_in_loops,
     surface_area,
     tessellate_curve,
@@ -31,7 +31,8 @@ def deviation(mesh: TriangleMesh, surface: Surface, generator: torch.Generator) 
     shares = shares / shares.sum(-1, keepdim=True)
     uv = (shares @ mesh.parameters[mesh.faces]).reshape(-1, 2)
     flat = (shares @ mesh.vertices[mesh.faces]).reshape(-1, 3)
-    return float((evaluate_surface_at(*surface[:3], uv, weights=surface.weights) - flat).norm(dim=1).max())
+    points = evaluate_surface(*surface[:3], *uv.unbind(-1), grid=False, weights=surface.weights)
+    return float((points - flat).norm(dim=1).max())
 
 
 def edge_counts(mesh: TriangleMesh) -> tuple[torch.Tensor, torch.Tensor]:

@@ -5,7 +5,6 @@ from importlib.metadata import version
 from nurbs_diff._derivatives.derivatives import curve_derivatives, surface_derivatives
 from nurbs_diff._evaluation.basis import basis_functions
 from nurbs_diff._evaluation.grids import evaluate_curve, evaluate_surface, evaluate_volume
-from nurbs_diff._evaluation.points import evaluate_surface_at, evaluate_volume_at
 from nurbs_diff._fitting.cloud import CloudFit, fit_cloud
 from nurbs_diff._fitting.curve import CurveFit, fit_curve
 from nurbs_diff._fitting.distances import chamfer_distance, hausdorff_distance, nearest_distances
@@ -25,6 +24,7 @@ from nurbs_diff._geometry.tessellation import Polyline, tessellate_curve, tessel
 from nurbs_diff._geometry.trimming import points_in_loops, tessellate_trimmed_surface, trimmed_area
 from nurbs_diff._knots import close_net, uniform_knots
 from nurbs_diff._mesh import TriangleMesh
+from nurbs_diff._modules.grid import SplineGrid
 from nurbs_diff._modules.modules import NurbsCurve, NurbsSurface, NurbsVolume
 from nurbs_diff._refinement.operations import (
     BezierPatches,
@@ -56,6 +56,7 @@ __all__ = [
     "NurbsVolume",
     "Polyline",
     "Simplified",
+    "SplineGrid",
     "Surface",
     "SurfaceCurvatures",
     "SurfaceFit",
@@ -76,9 +77,7 @@ __all__ = [
     "elevate_degree",
     "evaluate_curve",
     "evaluate_surface",
-    "evaluate_surface_at",
     "evaluate_volume",
-    "evaluate_volume_at",
     "extract_bezier",
     "first_fundamental_form",
     "fit_cloud",

@@ -146,6 +146,14 @@ def check_parameters(name: str, u: Tensor, knots_name: str, knots: Tensor, degre
     )
 
 
+def check_equally_many(**parameters: Tensor) -> None:
+    """Raises unless the parameters of all directions make pairs or triples."""
+    counts = [u.shape[-1] for u in parameters.values()]
+    if len(set(counts)) > 1:
+        names, found = (", ".join(map(form, x)) for form, x in (("`{}`".format, parameters), (str, counts)))
+        raise ValueError(f"With `grid=False` there must be equally many {names}; got {found}.")
+
+
 def check_control_points(control_points: Tensor, shape: str) -> None:
     """Raises unless there is an axis for each name in `shape`, such as "n, dim", any batch in front."""
     if control_points.ndim < len(shape.split(", ")):
@@ -183,8 +191,10 @@ def check_weights(weights: Tensor | None, control_points: Tensor) -> None:
         )
     if weights.device.type != "cpu":
         return
-    smallest, largest = torch.aminmax(weights.detach()) if weights.numel() else (1.0, 1.0)
-    if not (smallest > 0 and largest < math.inf):  # a NaN is neither
+    if weights.numel() == 0:
+        return
+    smallest, largest = torch.aminmax(weights.detach())
+    if not (smallest.item() > 0 and largest.item() < math.inf):  # a NaN is neither
         place = torch.nonzero(~((weights > 0) & torch.isfinite(weights)))[0].tolist()
         raise ValueError(
             f"`weights` must be positive and finite; weights[{', '.join(map(str, place))}] = "

@@ -67,11 +67,8 @@ def check_parameters(directions: Directions, *parameters: Tensor, grid: bool = T
         if u.ndim != 1:
             raise ValueError(f"`{letter}` must have one dimension; got shape {tuple(u.shape)}. Flatten it.")
         _checks.check_parameters(letter, u, name, knots, degree)
-    if not grid and len({len(u) for u in parameters}) > 1:
-        raise ValueError(
-            f"With `grid=False` there must be as many `u` as `v`; got {len(parameters[0])} and "
-            f"{len(parameters[1])}."
-        )
+    if not grid:
+        _checks.check_equally_many(**dict(zip("uvw", parameters, strict=False)))
 
 
 def to_homogeneous(control_points: Tensor, weights: Tensor | None) -> Tensor:

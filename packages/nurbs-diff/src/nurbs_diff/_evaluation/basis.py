@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -11,13 +12,16 @@ from nurbs_diff import _checks
 from nurbs_diff._evaluation.knot_doubling import knot_gradient as exact_knot_gradient
 from nurbs_diff._evaluation.local import dense_basis, find_spans, gather_windows, local_basis
 from nurbs_diff._evaluation.reference import basis_by_recursion
+from nurbs_diff._evaluation.small import SmallBases
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from jaxtyping import Float
 
 KnotGradient = Literal["exact", "gaussian"]
+T = TypeVar("T")
+_SMALL = 2**14  # parameters, from which on torch's threads are worth its calls
 
 
 def basis_functions(
@@ -109,11 +113,10 @@ def collocations(
             basis_by_recursion(knots.double(), degree, u.double(), bandwidth=bandwidth).to(dtype)
             for knots, degree, u in directions
         ]
+    elif _is_small(directions):
+        bases = _by_degree(directions, partial(_small_bases, dtype=dtype))
     else:
-        bases = [
-            dense_basis(values, spans, direction.knots.shape[-1] - direction.degree - 1)
-            for direction, (values, spans) in zip(directions, local_values(directions, dtype), strict=True)
-        ]
+        bases = _dense_bases(directions, dtype)
     if directions[0].knots.device.type == "cpu":
         return bases
     return [
@@ -127,17 +130,49 @@ def local_values(directions: Sequence[Direction], dtype: torch.dtype) -> list[tu
 
     Computed in float64 and rounded to `dtype`.
     """
-    found: dict[int, tuple[Tensor, Tensor]] = {}
+    return _by_degree(directions, partial(_values_of_one_degree, dtype=dtype))
+
+
+def _by_degree(
+    directions: Sequence[Direction], compute: Callable[[Sequence[Direction]], Sequence[T]]
+) -> list[T]:
+    """What `compute` finds for the directions of each degree together, in the order of the directions."""
+    found: dict[int, T] = {}
     for degree in dict.fromkeys(direction.degree for direction in directions):
         members = [i for i, direction in enumerate(directions) if direction.degree == degree]
-        results = _values_of_one_degree(degree, [directions[i] for i in members], dtype)
-        found.update(zip(members, results, strict=True))
+        found.update(zip(members, compute([directions[i] for i in members]), strict=True))
     return [found[i] for i in range(len(directions))]
 
 
-def _values_of_one_degree(
-    degree: int, directions: Sequence[Direction], dtype: torch.dtype
-) -> list[tuple[Tensor, Tensor]]:
+def _dense_bases(directions: Sequence[Direction], dtype: torch.dtype) -> list[Tensor]:
+    return [
+        dense_basis(values, spans, direction.knots.shape[-1] - direction.degree - 1)
+        for direction, (values, spans) in zip(directions, local_values(directions, dtype), strict=True)
+    ]
+
+
+def _is_small(directions: Sequence[Direction]) -> bool:
+    """Whether `SmallBases` serves: few parameters, shared by the samples as the knots are, on the CPU."""
+    return (
+        directions[0].u.device.type == "cpu"
+        and all(knots.ndim == u.ndim == 1 for knots, _, u in directions)
+        and sum(len(u) for _, _, u in directions) < _SMALL
+    )
+
+
+def _small_bases(directions: Sequence[Direction], dtype: torch.dtype) -> tuple[Tensor, ...]:
+    degree, count = directions[0].degree, len(directions)
+
+    def recompute(*tensors: Tensor) -> list[Tensor]:
+        again = zip(tensors[:count], tensors[count:], strict=True)
+        return _dense_bases([Direction(knots, degree, u) for knots, u in again], dtype)
+
+    knots, _, parameters = zip(*directions, strict=True)
+    return SmallBases.apply(degree, dtype, recompute, *knots, *parameters)
+
+
+def _values_of_one_degree(directions: Sequence[Direction], dtype: torch.dtype) -> list[tuple[Tensor, Tensor]]:
+    degree = directions[0].degree
     # Directions, and samples with knots of their own, are places in one long knot vector, so that the same
     # few operations serve them all.
     all_knots: list[Tensor] = []

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+from nurbs_diff._evaluation.local import zeros
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nurbs_diff._evaluation.local import Array
 
-def knot_gradient(windows: Tensor, u: Tensor, quotients: Sequence[Tensor], grad: Tensor) -> Tensor:
+
+def knot_gradient(windows: Array, u: Array, quotients: Sequence[Array], grad: Array) -> Array:
     r"""Contracts `grad` with the derivative of the functions that do not vanish in the knots around them.
 
     A B-spline is a difference of divided differences of $(x - u)_+^p$ over p + 1 neighbouring knots, and the
@@ -41,19 +42,19 @@ def knot_gradient(windows: Tensor, u: Tensor, quotients: Sequence[Tensor], grad:
         Gradient with respect to `windows`.
     """
     degree = len(windows) // 2
-    left = (u - windows[:degree]).unsqueeze(1)
-    right = (windows[degree:] - u).unsqueeze(1)
-    doubled = windows.new_zeros(0, 1, *u.shape)  # axes: a = k-d+1, ..., k; j - a = 0, ..., d; parameters
+    left = (u - windows[:degree])[:, None]
+    right = (windows[degree:] - u)[:, None]
+    doubled = zeros(u, 0, 1, *u.shape)  # axes: a = k-d+1, ..., k; j - a = 0, ..., d; parameters
     for d in range(1, degree + 1):
-        lower, plain = doubled, quotients[d - 1].unsqueeze(1)
-        doubled = windows.new_zeros(d, d + 1, *u.shape)
-        torch.mul(left[degree - d + 1 :], lower, out=doubled[1:, :d])
-        doubled[:-1, 1:].addcmul_(right[: d - 1], lower)
-        doubled[:, d:].addcmul_(left[degree - d :], plain)
-        doubled[:, :1].addcmul_(right[:d], plain)
-        doubled /= (windows[degree : degree + d] - windows[degree - d : degree]).unsqueeze(1)
-    result = torch.zeros_like(windows)
+        lower, plain = doubled, quotients[d - 1]
+        doubled = zeros(u, d, d + 1, *u.shape)
+        doubled[1:, :d] = left[degree - d + 1 :] * lower
+        doubled[:-1, 1:] += right[: d - 1] * lower
+        doubled[:, d] += left[degree - d :, 0] * plain
+        doubled[:, 0] += right[:d, 0] * plain
+        doubled /= (windows[degree : degree + d] - windows[degree - d : degree])[:, None]
+    result = zeros(u, *windows.shape)
     differences = grad[:-1] - grad[1:]
     for a in range(degree):
-        result[a : a + degree + 1].addcmul_(doubled[a], differences[a])
+        result[a : a + degree + 1] += doubled[a] * differences[a]
     return result

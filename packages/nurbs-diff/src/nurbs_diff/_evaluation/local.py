@@ -1,15 +1,20 @@
 """The p + 1 basis functions that do not vanish at a parameter, from the 2p knots around it.
 
 Everything here is plain differentiable torch without a branch on values, so it serves the fast path, its
-derivatives and autograd alike. Denominators contain the non-empty span in which the parameter lies and hence
-are never zero, however often knots repeat. The parameters run along the last axis, so that every slice is
-contiguous.
+derivatives and autograd alike; `local_basis` takes NumPy's arrays as well. Denominators contain the non-empty
+span in which the parameter lies and hence are never zero, however often knots repeat. The parameters run
+along the last axis, so that every slice is contiguous.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import torch
 from torch import Tensor
+
+Array = Any  # a Tensor or a NumPy array, of one kind throughout a call
 
 
 def find_spans(knots: Tensor, degree: int, u: Tensor) -> Tensor:
@@ -35,7 +40,7 @@ def gather_windows(knots: Tensor, degree: int, places: Tensor) -> Tensor:
     return knots.index_select(0, around.reshape(-1)).reshape(around.shape)
 
 
-def local_basis(windows: Tensor, u: Tensor) -> tuple[Tensor, list[Tensor]]:
+def local_basis(windows: Array, u: Array) -> tuple[Array, list[Array]]:
     r"""Cox-de Boor recursion (DSA eq. 4) restricted to the functions that do not vanish.
 
     Args:
@@ -50,14 +55,19 @@ def local_basis(windows: Tensor, u: Tensor) -> tuple[Tensor, list[Tensor]]:
     degree = len(windows) // 2
     left = u - windows[:degree]
     right = windows[degree:] - u
-    values = torch.ones_like(u).unsqueeze(0)
-    quotients: list[Tensor] = []
+    values = zeros(u, 1, *u.shape) + 1
+    quotients: list[Array] = []
     for d in range(1, degree + 1):
         quotients.append(values / (windows[degree : degree + d] - windows[degree - d : degree]))
-        values = u.new_zeros(d + 1, *u.shape)
-        values[:-1].addcmul_(right[:d], quotients[-1])
-        values[1:].addcmul_(left[degree - d :], quotients[-1])
+        values = zeros(u, d + 1, *u.shape)
+        values[:-1] = right[:d] * quotients[-1]
+        values[1:] += left[degree - d :] * quotients[-1]
     return values, quotients
+
+
+def zeros(like: Array, *shape: int) -> Array:
+    """Zeros of the library, dtype and device of an array."""
+    return like.new_zeros(shape) if isinstance(like, Tensor) else np.zeros(shape, like.dtype)
 
 
 def local_indices(spans: Tensor, degree: int) -> Tensor:

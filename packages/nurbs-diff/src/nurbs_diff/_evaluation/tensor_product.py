@@ -63,9 +63,9 @@ class RationalProduct(torch.autograd.Function):
         last, half = bases[-1], nets[-1]
         buffer = half.new_empty(*half.shape[:-1], last.shape[-2])
         for sample in _samples(buffer):
-            torch.matmul(half[sample], _of_sample(last, sample, len(bases) - 1).mT, out=buffer[sample])
-            buffer[sample, -1:].reciprocal_()
-            buffer[sample, :-1].mul_(buffer[sample, -1:])
+            block = buffer[sample]
+            torch.matmul(half[sample], _of_sample(last, sample, len(bases) - 1).mT, out=block)
+            block[:, :-1].mul_(block[:, -1:].reciprocal_())
         points, reciprocal = buffer[:, :-1], buffer[:, -1:]
         ctx.save_for_backward(net, weights, points, reciprocal, *bases, *nets)
         return points
@@ -87,7 +87,7 @@ class RationalProduct(torch.autograd.Function):
             if needs_bases[-1]:
                 part = last_grad if last.ndim == 2 else last_grad[sample]
                 part += _basis_adjoint(part, half[sample], full, len(bases) - 1)
-            torch.matmul(full, _of_sample(last, sample, len(bases) - 1), out=half_grad[sample])
+            half_grad[sample] = _times_tall(full, _of_sample(last, sample, len(bases) - 1))
         found[-1] = last_grad if needs_bases[-1] else None
         for axis in range(len(bases) - 2, -1, -1):
             if needs_bases[axis]:
@@ -123,12 +123,19 @@ def _of_sample(basis: Tensor, sample: slice, axis: int) -> Tensor:
     return basis if basis.ndim == 2 else _spread(basis[sample], axis)
 
 
+def _times_tall(grad: Tensor, basis: Tensor) -> Tensor:
+    """Grad @ basis. Transposed, for a matrix with few columns is several times as fast on the left in MKL."""
+    if basis.ndim > 2:
+        return torch.matmul(basis.mT, grad.mT).mT
+    return torch.matmul(basis.mT, grad.reshape(-1, len(basis)).mT).mT.unflatten(0, grad.shape[:-1])
+
+
 def _basis_adjoint(basis: Tensor, net: Tensor, grad: Tensor, axis: int) -> Tensor:
     """Gradient with respect to the basis of a direction, of the shape of the basis."""
     first = basis.ndim - 2  # a basis of each sample keeps the batch
     net, grad = net.flatten(first, axis + 1), grad.flatten(first, axis + 1)
     if net.ndim == first + 2:  # the last direction: one product
-        return torch.matmul(grad.mT, net)
+        return torch.matmul(net.mT, grad).mT
     return torch.einsum("...lqt,...lnt->...qn", grad.flatten(first + 2), net.flatten(first + 2))
 
 

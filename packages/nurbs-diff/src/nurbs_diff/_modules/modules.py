@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from nurbs_diff import _checks
 from nurbs_diff._evaluation.basis import KnotGradient, check_knot_gradient
 from nurbs_diff._evaluation.grids import evaluate_curve, evaluate_surface, evaluate_volume
-from nurbs_diff._evaluation.points import evaluate_surface_at, evaluate_volume_at
 from nurbs_diff._modules.parametrisations import BoundedWeights, ClampedKnots, Fixed
 from nurbs_diff._splines import Curve, Surface, Volume
 
@@ -208,7 +207,7 @@ class NurbsSurface(NurbsModule):
     >>> u = torch.linspace(0, 1, 64)
     >>> loss = (surface(u, u) - torch.rand(64, 64, 3)).square().mean()
     >>> loss.backward()
-    >>> surface.at(torch.rand(100, 2)).shape
+    >>> surface(*torch.rand(2, 100), grid=False).shape
     torch.Size([100, 3])
     """
 
@@ -233,14 +232,11 @@ class NurbsSurface(NurbsModule):
         return self._knots_of("knots_v")
 
     def forward(
-        self, u: Float[Tensor, "*#batch r"], v: Float[Tensor, "*#batch s"]
-    ) -> Float[Tensor, "*any r s dim"]:
-        """Points on the grid u x v; see `evaluate_surface`."""
-        return evaluate_surface(self.control_points, self.knots_u, self.knots_v, u, v, **self._options())
-
-    def at(self, uv: Float[Tensor, "*#batch q 2"]) -> Float[Tensor, "*any q dim"]:
-        """Points at scattered parameters; see `evaluate_surface_at`."""
-        return evaluate_surface_at(self.control_points, self.knots_u, self.knots_v, uv, **self._options())
+        self, u: Float[Tensor, "*#batch r"], v: Float[Tensor, "*#batch s"], *, grid: bool = True
+    ) -> Float[Tensor, "*any dim"]:
+        """Points on the grid u x v or, with `grid=False`, at pairs; see `evaluate_surface`."""
+        knots = self.knots_u, self.knots_v
+        return evaluate_surface(self.control_points, *knots, u, v, grid=grid, **self._options())
 
     def detached(self) -> Surface:
         """The surface as it is now, as plain tensors that share nothing with the module."""
@@ -306,16 +302,16 @@ class NurbsVolume(NurbsModule):
         return self._knots_of("knots_w")
 
     def forward(
-        self, u: Float[Tensor, "*#batch r"], v: Float[Tensor, "*#batch s"], w: Float[Tensor, "*#batch t"]
-    ) -> Float[Tensor, "*any r s t dim"]:
-        """Points on the grid u x v x w; see `evaluate_volume`."""
+        self,
+        u: Float[Tensor, "*#batch r"],
+        v: Float[Tensor, "*#batch s"],
+        w: Float[Tensor, "*#batch t"],
+        *,
+        grid: bool = True,
+    ) -> Float[Tensor, "*any dim"]:
+        """Points on the grid u x v x w or, with `grid=False`, at triples; see `evaluate_volume`."""
         knots = self.knots_u, self.knots_v, self.knots_w
-        return evaluate_volume(self.control_points, *knots, u, v, w, **self._options())
-
-    def at(self, uvw: Float[Tensor, "*#batch q 3"]) -> Float[Tensor, "*any q dim"]:
-        """Points at scattered parameters; see `evaluate_volume_at`."""
-        knots = self.knots_u, self.knots_v, self.knots_w
-        return evaluate_volume_at(self.control_points, *knots, uvw, **self._options())
+        return evaluate_volume(self.control_points, *knots, u, v, w, grid=grid, **self._options())
 
     def detached(self) -> Volume:
         """The volume as it is now, as plain tensors that share nothing with the module."""
