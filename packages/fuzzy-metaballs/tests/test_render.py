@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
 from functools import partial
 
 import jax
@@ -276,6 +278,23 @@ def test_depth_and_normals_of_a_sphere():
     assert np.degrees(np.arccos(np.minimum(cosine, 1))).max() < 6
 
 
+@pytest.mark.parametrize("backend", ["xla", "reference"])
+def test_features_blend_as_the_depth_does(backend, double):
+    shape, pose = random_scene("ordinary", 5)
+    forward = pose[:3, 2]
+    heights = (shape.means - pose[:3, 3]) @ forward
+    colored = replace(shape, features=jnp.stack([jnp.ones(COMPONENTS), heights], axis=1))
+    image = render(colored, camera(), pose, backend=backend)
+    plain = render(shape, camera(), pose, backend=backend)
+    assert plain.features is None
+    assert image.features.shape == (HEIGHT, WIDTH, 2)
+    np.testing.assert_allclose(image.features[..., 0], 1.0, rtol=1e-12)
+    assert (image.features[..., 1] >= heights.min() - 1e-12).all()
+    assert (image.features[..., 1] <= heights.max() + 1e-12).all()
+    for name in ("depth", "alpha_logit", "normals"):
+        np.testing.assert_allclose(getattr(image, name), getattr(plain, name), rtol=1e-12, atol=1e-12)
+
+
 def test_the_gradient_of_a_missed_pixel_does_not_die():
     # The mask lies a hundred standard deviations beside the ball: alpha is 0, the loss and its gradient are
     # not.
@@ -347,7 +366,7 @@ def test_gpu_gives_the_answer_of_the_cpu():
             r"`intersection` must be one of 'linear'; got 'cubic' \(.*not in this version",
         ),
         ({"blend": "sorted"}, "`blend` must be one of 'paper', 'two_parameter'; got 'sorted'"),
-        ({"backend": "native"}, "`backend` must be one of 'xla', 'reference'; got 'native'"),
+        ({"backend": "cuda"}, "`backend` must be one of 'xla', 'reference', 'native'; got 'cuda'"),
         ({"chunk_size": 0}, "`chunk_size` must be at least 1; got 0"),
     ],
 )
@@ -355,6 +374,12 @@ def test_unknown_options(options, message):
     unchecked = getattr(render, "__wrapped__", render)  # past beartype, which would be first to complain
     with pytest.raises(ValueError, match=message):
         unchecked(ball(), camera(), np.eye(4), **options)
+
+
+def test_without_the_native_kernel_its_wheel_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "fuzzy_metaballs_native", None)  # as if it were not installed
+    with pytest.raises(ImportError, match=r'pip install "fuzzy-metaballs\[native\]"'):
+        render(ball(), camera(), np.eye(4), backend="native")
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from jaxtyping import Array, Float
 
     from fuzzy_metaballs._blend import Blend
+    from fuzzy_metaballs._rules import Intersection
     from fuzzy_metaballs._shape import FuzzyMetaballs
 
 _dot = partial(jnp.dot, precision=jax.lax.Precision.HIGHEST)
@@ -52,6 +53,7 @@ def trace(
     origins: Float[Array, "rays 3"],
     directions: Float[Array, "rays 3"],
     features: Float[Array, "n f"],
+    intersection: Intersection,
     blend: Blend,
     chunk_size: int,
 ) -> tuple[Float[Array, " rays"], Float[Array, " rays"], Float[Array, "rays f"]]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from jaxtyping import Array, Float
 
     from fuzzy_metaballs._blend import Blend
+    from fuzzy_metaballs._rules import Intersection
     from fuzzy_metaballs._shape import FuzzyMetaballs
 
 
@@ -21,6 +22,7 @@ def trace(
     origins: Float[Array, "rays 3"],
     directions: Float[Array, "rays 3"],
     features: Float[Array, "n f"],
+    intersection: Intersection,
     blend: Blend,
 ) -> tuple[Float[Array, " rays"], Float[Array, " rays"], Float[Array, "rays f"]]:
     r"""Intersects every ray $o + t v$ with every component (linear rule) and blends.

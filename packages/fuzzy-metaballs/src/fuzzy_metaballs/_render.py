@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Literal
 
 import jax
@@ -16,14 +17,17 @@ from fuzzy_metaballs._check import as_floats, check, choose
 from fuzzy_metaballs._pytree import register
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from jaxtyping import Array, Float
 
     from fuzzy_metaballs._camera import Camera
     from fuzzy_metaballs._check import ArrayLike
+    from fuzzy_metaballs._rules import Intersection
     from fuzzy_metaballs._shape import FuzzyMetaballs
 
 BlendName = Literal["paper", "two_parameter"]
-Backend = Literal["xla", "reference"]
+Backend = Literal["xla", "reference", "native"]
 
 
 @dataclass(frozen=True)
@@ -37,11 +41,13 @@ class Image:
             gradient where `alpha` rounds to 0 or 1.
         normals: (H, W, 3), unit vectors in camera coordinates (x right, y down, z forward), towards the
             camera; 0 where the whole shape lies behind it.
+        features: (H, W, f), the shape's features blended as the depth is; None for a shape without.
     """
 
     depth: Float[Array, "h w"]
     alpha_logit: Float[Array, "h w"]
     normals: Float[Array, "h w 3"]
+    features: Float[Array, "h w f"] | None = None
 
     @property
     def alpha(self) -> Float[Array, "*batch h w"]:
@@ -57,7 +63,7 @@ def render(
     camera: Camera,
     pose: ArrayLike,
     *,
-    intersection: Literal["linear"] = "linear",
+    intersection: Intersection = "linear",
     blend: BlendName = "paper",
     chunk_size: int | None = None,
     backend: Backend = "xla",
@@ -86,10 +92,12 @@ def render(
             $\alpha = 1 - e^{-S}$, so 0 there, and its gradient in `alpha_logit` does not fade with distance.
         chunk_size: rays taken at a time: memory grows with chunk_size * N. By default 480 on a CPU, where
             the work then stays in its cache, and 65536 elsewhere. The answer does not depend on it.
-        backend: "xla" is the fast path; "reference" computes the equations one by one, without chunks.
+        backend: "xla" is the fast path; "reference" computes the equations one by one, without chunks;
+            "native" is a kernel for CPUs in a wheel of its own.
 
     Raises:
         ValueError: `pose` is not a rigid motion, or an option is unknown.
+        ImportError: the native kernel is asked for and not installed.
 
     Keselman & Hebert, "Approximate Differentiable Rendering with Algebraic Surfaces" (ECCV 2022), section 4.
 
@@ -118,12 +126,14 @@ def render(
         of=lambda p: np.linalg.det(p[:3, :3]),
     )
     choose("blend", blend, tuple(BLENDS), ("sorted",))
-    choose("backend", backend, ("xla", "reference"), ("native",))
+    choose("backend", backend, ("xla", "reference", "native"))
     if chunk_size is None:
         chunk_size = default_chunk_size()
     elif chunk_size < 1:
         raise ValueError(f"`chunk_size` must be at least 1; got {chunk_size}.")
-    return _render(shape, camera, matrix, blend=blend, chunk_size=chunk_size, backend=backend)
+    return _render(
+        shape, camera, matrix, intersection=intersection, blend=blend, chunk_size=chunk_size, backend=backend
+    )
 
 
 def default_chunk_size() -> int:
@@ -131,12 +141,13 @@ def default_chunk_size() -> int:
     return 480 if jax.default_backend() == "cpu" else 65536
 
 
-@partial(jax.jit, static_argnames=("blend", "chunk_size", "backend"))
+@partial(jax.jit, static_argnames=("intersection", "blend", "chunk_size", "backend"))
 def _render(
     shape: FuzzyMetaballs,
     camera: Camera,
     pose: Float[Array, "4 4"],
     *,
+    intersection: Intersection,
     blend: BlendName,
     chunk_size: int,
     backend: Backend,
@@ -144,18 +155,24 @@ def _render(
     rotation, origin = pose[:3, :3], pose[:3, 3]
     directions = camera.rays().reshape(-1, 3) @ rotation.T
     origins = jnp.broadcast_to(origin, directions.shape)
-    depth, alpha_logit, normals = trace(
+    normals = _normals(shape, origin)
+    depth, alpha_logit, blended = trace(
         shape,
         origins,
         directions,
-        features=_normals(shape, origin),
+        features=normals if shape.features is None else jnp.concatenate([normals, shape.features], axis=1),
+        intersection=intersection,
         blend=blend,
         chunk_size=chunk_size,
         backend=backend,
     )
-    normals = _unit(normals) @ rotation
     size = (camera.height, camera.width)
-    return Image(depth.reshape(size), alpha_logit.reshape(size), normals.reshape(*size, 3))
+    return Image(
+        depth.reshape(size),
+        alpha_logit.reshape(size),
+        (_unit(blended[:, :3]) @ rotation).reshape(*size, 3),
+        None if shape.features is None else blended[:, 3:].reshape(*size, -1),
+    )
 
 
 def trace(
@@ -164,6 +181,7 @@ def trace(
     directions: Float[Array, "rays 3"],
     *,
     features: Float[Array, "n f"],
+    intersection: Intersection = "linear",
     blend: BlendName,
     chunk_size: int,
     backend: Backend = "xla",
@@ -175,10 +193,22 @@ def trace(
         lambda x: x.astype(dtype), (shape, origins, directions, features)
     )
     if backend == "reference":
-        depth, log_mass, blended = _reference.trace(shape, origins, directions, features, law)
+        depth, log_mass, blended = _reference.trace(shape, origins, directions, features, intersection, law)
     else:
-        depth, log_mass, blended = _kernel.trace(shape, origins, directions, features, law, chunk_size)
+        kernel = _native() if backend == "native" else _kernel
+        depth, log_mass, blended = kernel.trace(
+            shape, origins, directions, features, intersection, law, chunk_size
+        )
     return depth, law.alpha_logit(log_mass), blended
+
+
+def _native() -> ModuleType:
+    try:
+        return import_module("fuzzy_metaballs_native")
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            'backend="native" needs the kernel for CPUs: pip install "fuzzy-metaballs[native]".'
+        ) from error
 
 
 def _normals(shape: FuzzyMetaballs, origin: Float[Array, "3"]) -> Float[Array, "n 3"]:

@@ -39,6 +39,8 @@ class FuzzyMetaballs:
         log_weights: (N,), logarithm of the weights $\lambda_i$. The paper's blend divides by their sum, the
             two-parameter blend takes them as they are.
         log_eta: (), logarithm of $\eta$, the rough size of the object in world units (eqs. 9 and 10).
+        features: (N, f), what else a component carries, for example its colour: `render` blends it into
+            `Image.features` with the weights of the depth. None by default.
 
     Raises:
         ValueError: a shape does not fit the others, a value is not finite, or there is no component.
@@ -51,6 +53,7 @@ class FuzzyMetaballs:
     shear: Float[Array, "n 3"]
     log_weights: Float[Array, " n"]
     log_eta: Float[Array, ""]
+    features: Float[Array, "n f"] | None = None
 
     def __post_init__(self) -> None:
         means = as_floats("means", self.means, (None, 3))
@@ -64,6 +67,8 @@ class FuzzyMetaballs:
             "log_weights": as_floats("log_weights", self.log_weights, (count,)),
             "log_eta": as_floats("log_eta", self.log_eta, ()),
         }
+        if self.features is not None:
+            leaves["features"] = as_floats("features", self.features, (count, None))
         dtype = jnp.result_type(*leaves.values())
         for name, leaf in leaves.items():
             object.__setattr__(self, name, leaf.astype(dtype))
@@ -76,6 +81,7 @@ class FuzzyMetaballs:
         weights: ArrayLike | None = None,
         *,
         eta: ArrayLike | None = None,
+        features: ArrayLike | None = None,
     ) -> FuzzyMetaballs:
         """Builds a shape from lower Cholesky factors of the precisions.
 
@@ -85,6 +91,7 @@ class FuzzyMetaballs:
             weights: (N,), positive; all 1 / N by default.
             eta: the rough size of the object; by default the root mean square deviation of the mixture per
                 axis.
+            features: (N, f), see the class.
 
         Raises:
             ValueError: a factor is not lower triangular with positive diagonal, or a weight is not positive.
@@ -110,7 +117,9 @@ class FuzzyMetaballs:
             weights = np.full(count, 1 / max(count, 1), means.dtype)
         weights = as_floats("weights", weights, (count,))
         check("weights", weights, lambda w: w > 0, "be positive (leave the component out instead)")
-        shape = cls(*_leaves(means, factors, weights))
+        if features is not None:
+            features = as_floats("features", features, (count, None))
+        shape = cls(*_leaves(means, factors, weights), features=features)
         if eta is None:
             return shape
         eta = as_floats("eta", eta, ())
@@ -125,6 +134,7 @@ class FuzzyMetaballs:
         weights: ArrayLike | None = None,
         *,
         eta: ArrayLike | None = None,
+        features: ArrayLike | None = None,
     ) -> FuzzyMetaballs:
         """Builds a shape from a Gaussian mixture, for example one that scikit-learn has fitted.
 
@@ -135,6 +145,7 @@ class FuzzyMetaballs:
                 it wants weights near 1 each, a mixture's sum to 1.
             eta: the rough size of the object; by default the root mean square deviation of the mixture per
                 axis.
+            features: (N, f), see the class.
 
         Raises:
             ValueError: a covariance is not symmetric positive definite, or a weight is not positive.
@@ -158,7 +169,7 @@ class FuzzyMetaballs:
                         "Add a small multiple of the identity."
                     )
         factors = jnp.linalg.cholesky(jnp.linalg.inv(covariances))
-        return cls.from_precision_cholesky(means, jnp.tril(factors), weights, eta=eta)
+        return cls.from_precision_cholesky(means, jnp.tril(factors), weights, eta=eta, features=features)
 
     @classmethod
     def sphere(

@@ -1,0 +1,5 @@
+"""What it means that a ray meets a component."""
+
+from typing import Literal
+
+Intersection = Literal["linear"]
