@@ -28,6 +28,14 @@ def test_derivative_at_zero_is_the_generators(double):
     np.testing.assert_array_equal(jacobian, want)
 
 
+def test_second_derivative_at_zero_is_the_generators_product(double):
+    # exp(G) = 1 + G + G^2 / 2 + ..., so the mixed second derivative is (G_i G_j + G_j G_i) / 2.
+    hessian = jax.jit(jax.hessian(se3_exp))(jnp.zeros(6))
+    g = np.stack([generator(unit) for unit in np.eye(6)])
+    products = np.einsum("iab,jbc->acij", g, g)
+    np.testing.assert_allclose(hessian, (products + products.swapaxes(2, 3)) / 2, rtol=0, atol=1e-15)
+
+
 def test_derivatives_are_finite_everywhere():
     angles = jnp.array([0.0, 1e-30, 1e-8, 0.5, np.pi, 7.0])
     twists = jnp.zeros((6, 6)).at[:, :3].set(jnp.arange(1.0, 4.0)).at[:, 3].set(angles)

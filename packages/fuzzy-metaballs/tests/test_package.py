@@ -10,7 +10,7 @@ import pytest
 
 import fuzzy_metaballs
 
-MODULES = [module.name for module in pkgutil.iter_modules(fuzzy_metaballs.__path__)]
+MODULES = [module.name for module in pkgutil.walk_packages(fuzzy_metaballs.__path__, "fuzzy_metaballs.")]
 
 
 def test_import_leaves_everything_as_it_was():
@@ -32,5 +32,5 @@ def test_everything_public_is_there_and_described():
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_in_docstrings(name):
-    module = importlib.import_module(f"fuzzy_metaballs.{name}")
+    module = importlib.import_module(name)
     assert doctest.testmod(module).failed == 0

@@ -2,7 +2,7 @@
 
 from importlib.metadata import version
 
-from fuzzy_metaballs._camera import Camera
+from fuzzy_metaballs._camera import Camera, opengl_pose
 from fuzzy_metaballs._losses import silhouette_loss
 from fuzzy_metaballs._mesh import Mesh, to_mesh
 from fuzzy_metaballs._pose import look_at, orbit_views, se3_exp, sphere_views
@@ -23,6 +23,7 @@ __all__ = [
     "StoppingRule",
     "__version__",
     "look_at",
+    "opengl_pose",
     "orbit_views",
     "render",
     "sample_points",

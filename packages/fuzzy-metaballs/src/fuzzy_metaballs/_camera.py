@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from fuzzy_metaballs._check import as_floats, check
+from fuzzy_metaballs._check import as_floats, check, choose
 from fuzzy_metaballs._pytree import register
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float
+
+    from fuzzy_metaballs._check import ArrayLike
+
+Convention = Literal["opencv", "opengl"]
 
 
 @dataclass(frozen=True)
@@ -71,13 +75,38 @@ class Camera:
         focal = height / (2 * math.tan(fov / 2))
         return cls(jnp.array([focal, focal, (width - 1) / 2, (height - 1) / 2]), width, height)
 
-    def rays(self) -> Float[Array, "height width 3"]:
-        """Directions through the pixels' centres in camera coordinates, with z = 1: their unit is depth."""
+    def rays(self, *, convention: Convention = "opencv") -> Float[Array, "height width 3"]:
+        """Directions through the pixels' centres in camera coordinates; their unit is depth.
+
+        Args:
+            convention: the camera's axes. "opencv": x right, y down, z forward, so z = 1 on every ray;
+                "opengl": x right, y up, z backward, so z = -1.
+
+        Raises:
+            ValueError: `convention` is unknown.
+        """
+        choose("convention", convention, ("opencv", "opengl"))
         fx, fy, cx, cy = self.intrinsics
         x = (jnp.arange(self.width, dtype=self.intrinsics.dtype) - cx) / fx
         y = (jnp.arange(self.height, dtype=self.intrinsics.dtype) - cy) / fy
         x, y = jnp.broadcast_arrays(x[None, :], y[:, None])
-        return jnp.stack([x, y, jnp.ones_like(x)], axis=-1)
+        rays = jnp.stack([x, y, jnp.ones_like(x)], axis=-1)
+        return rays if convention == "opencv" else rays * _flip(rays.dtype)
+
+    def project(self, points: ArrayLike, pose: ArrayLike) -> Float[Array, "m 2"]:
+        """Where points appear: the inverse of `rays`, differentiable in everything.
+
+        Args:
+            points: (M, 3), in world units; with depth 0 the answer is not finite, behind the camera it is the
+                mirrored point.
+            pose: (4, 4), camera to world, OpenCV's axes.
+
+        Returns:
+            (M, 2), column and row in pixels; whole numbers are pixels' centres.
+        """
+        points, pose = as_floats("points", points, (None, 3)), as_floats("pose", pose, (4, 4))
+        inside = (points - pose[:3, 3]) @ pose[:3, :3]
+        return inside[:, :2] / inside[:, 2:] * self.intrinsics[:2] + self.intrinsics[2:]
 
     def __repr__(self) -> str:
         if isinstance(self.intrinsics, jax.Array) and not isinstance(self.intrinsics, Tracer):
@@ -87,3 +116,32 @@ class Camera:
 
 
 register(Camera, static=("width", "height"))
+
+
+def opengl_pose(pose: ArrayLike) -> Float[Array, "*batch 4 4"]:
+    """Turns a camera's axes from OpenCV's to OpenGL's, or back: the camera stays where it is.
+
+    OpenCV: x right, y down, z forward. OpenGL (and Blender, and NeRF's `transforms.json`): x right, y up, z
+    backward. The world's axes stay as they are.
+
+    Args:
+        pose: (..., 4, 4), camera to world.
+
+    Returns:
+        `pose` times diag(1, -1, -1, 1), which is its own inverse.
+
+    Raises:
+        ValueError: `pose` does not end in 4 x 4, or is not finite.
+
+    Example:
+        >>> from fuzzy_metaballs import look_at
+        >>> float(opengl_pose(look_at([0.0, 0.0, -4.0]))[2, 2])  # looks along +z: its own z axis is -z
+        -1.0
+    """
+    array = jnp.asarray(pose)
+    array = as_floats("pose", array, (*(None,) * (array.ndim - 2), 4, 4))
+    return array.at[..., :3, :3].multiply(_flip(array.dtype))
+
+
+def _flip(dtype: jnp.dtype) -> Float[Array, "3"]:
+    return jnp.array([1, -1, -1], dtype)
