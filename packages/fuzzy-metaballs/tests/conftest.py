@@ -39,8 +39,8 @@ try:
     with install_import_hook("fuzzy_metaballs", "beartype.beartype"):
         import fuzzy_metaballs
 
-        for _module in pkgutil.iter_modules(fuzzy_metaballs.__path__):
-            importlib.import_module(f"fuzzy_metaballs.{_module.name}")
+        for _module in pkgutil.walk_packages(fuzzy_metaballs.__path__, "fuzzy_metaballs."):
+            importlib.import_module(_module.name)
 finally:
     typing.TYPE_CHECKING = False
 

@@ -4,13 +4,18 @@ from importlib.metadata import version
 
 from fuzzy_metaballs._camera import Camera, opengl_pose
 from fuzzy_metaballs._losses import silhouette_loss
+from fuzzy_metaballs._camera import Camera
+from fuzzy_metaballs._fitting.losses import silhouette_loss
+from fuzzy_metaballs._fitting.mesh import fit_mesh
+from fuzzy_metaballs._fitting.mixture import fit_points
+from fuzzy_metaballs._fitting.pose import PoseFit, estimate_pose
+from fuzzy_metaballs._fitting.silhouette import SilhouetteFit, shape_from_silhouette
+from fuzzy_metaballs._fitting.stopping import StoppingRule
 from fuzzy_metaballs._mesh import Mesh, to_mesh
 from fuzzy_metaballs._pose import look_at, orbit_views, se3_exp, sphere_views
 from fuzzy_metaballs._render import Image, render
 from fuzzy_metaballs._sample import sample_points
 from fuzzy_metaballs._shape import FuzzyMetaballs
-from fuzzy_metaballs._silhouette import SilhouetteFit, shape_from_silhouette
-from fuzzy_metaballs._stopping import StoppingRule
 
 __version__ = version("fuzzy-metaballs")
 
@@ -19,9 +24,13 @@ __all__ = [
     "FuzzyMetaballs",
     "Image",
     "Mesh",
+    "PoseFit",
     "SilhouetteFit",
     "StoppingRule",
     "__version__",
+    "estimate_pose",
+    "fit_mesh",
+    "fit_points",
     "look_at",
     "opengl_pose",
     "orbit_views",

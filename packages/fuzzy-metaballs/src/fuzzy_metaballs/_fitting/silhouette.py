@@ -15,10 +15,10 @@ import numpy as np
 
 from fuzzy_metaballs._blend import BLENDS
 from fuzzy_metaballs._check import as_floats, check, choose
-from fuzzy_metaballs._losses import silhouette_loss
+from fuzzy_metaballs._fitting.losses import silhouette_loss
+from fuzzy_metaballs._fitting.stopping import StoppingRule
 from fuzzy_metaballs._render import BlendName, default_chunk_size, trace
 from fuzzy_metaballs._shape import FuzzyMetaballs
-from fuzzy_metaballs._stopping import StoppingRule
 
 if TYPE_CHECKING:
     from collections.abc import Callable

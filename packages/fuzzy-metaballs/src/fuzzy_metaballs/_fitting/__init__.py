@@ -1,0 +1,1 @@
+"""Shapes and poses from points, meshes and masks."""
