@@ -4,15 +4,13 @@ import numpy as np
 import pytest
 
 from fuzzy_metaballs import Camera, sphere_views
+from metaballs._score import cross_entropy, masks_of, overlap
 from metaballs.rabbit import rabbit
 from metaballs.silhouette import (
     DISTANCE,
     EXPERIMENT,
     FIELD_OF_VIEW,
     Settings,
-    cross_entropy,
-    masks_of,
-    overlap,
     run,
 )
 from repro.testing import Broken, RecordingContext

@@ -11,10 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from fuzzy_metaballs import Camera, StoppingRule, render, shape_from_silhouette, sphere_views, to_mesh
+from metaballs._score import cross_entropy, masks_of, overlap
 from metaballs._silhouette_pictures import draw_pictures
 from metaballs.paper import PAPER
 from metaballs.rabbit import rabbit
-from metaballs.rasterise import rasterise
 from repro.experiment import Band, Experiment, Figure
 
 if TYPE_CHECKING:
@@ -128,28 +128,6 @@ def _run(settings: Settings, context: Context) -> dict[str, float]:
         # The median step times their count: neither compilation nor a break of the run is in it.
         "seconds": float(np.median(np.diff(ticks))) * len(fit.history),
     }
-
-
-def masks_of(vertices: np.ndarray, faces: np.ndarray, camera: Camera, poses: np.ndarray) -> np.ndarray:
-    """Silhouettes (V, H, W) of a mesh, drawn by the app's own rasteriser."""
-    intrinsics = np.asarray(camera.intrinsics, np.float64)
-    return np.array(
-        [
-            rasterise(vertices, faces, intrinsics, pose, camera.width, camera.height).mask
-            for pose in np.asarray(poses, np.float64)
-        ]
-    )
-
-
-def cross_entropy(truth: np.ndarray, alpha: np.ndarray) -> float:
-    """Mean over pixels of eq. 11, negated, with alpha clipped to [1e-6, 1 - 1e-6] as the paper does."""
-    clipped = np.clip(alpha, 1e-6, 1 - 1e-6)
-    return float(-np.where(truth, np.log(clipped), np.log1p(-clipped)).mean())
-
-
-def overlap(truth: np.ndarray, other: np.ndarray) -> float:
-    """Pixels in both masks over pixels in either, all views together."""
-    return float((truth & other).sum() / (truth | other).sum())
 
 
 _CAUSE = (
