@@ -107,8 +107,8 @@ def draw_pictures(
 
     context.picture(
         "figure8",
-        f"Figure 8: {models[0].name} from silhouettes of which half lack a piece (first row), by every method, "
-        "in views that were not fitted; the true masks of these views stand in the second row.",
+        f"Figure 8: {models[0].name} from silhouettes of which half lack a piece (first row), by every "
+        "method, in views that were not fitted; the true masks of these views stand in the second row.",
         noisy,
         size=(5.6, 10.5),
     )

@@ -142,12 +142,12 @@ EXPERIMENT = Experiment(
     about=(
         "Every model is reconstructed from silhouettes of known poses and scored by the cross-entropy of "
         "silhouettes from as many other poses: by voxel carving, a point splat, a soft mesh rasteriser, a "
-        "small density field, fuzzy metaballs. The noisy masks lack one of eight pieces in half of the views. "
-        "The splat, the rasteriser and the field are written here after the papers, as PyTorch3D, which the "
-        "paper uses, is not on the package index. The pictures are Figures 6 (reconstructions beside the "
-        "models), 7 (steps) and 8 (noisy masks, every method). Without `--data` the models are generated in "
-        "code; the paper's ten are taken by name from a folder that has them (armadillo, buddha, dragon, "
-        "lucy, bunny, gear, eiffel, yoga1, plane; spot for its rebel)."
+        "small density field, fuzzy metaballs. The noisy masks lack one of eight pieces in half of the "
+        "views. The splat, the rasteriser and the field are written here after the papers, as PyTorch3D, "
+        "which the paper uses, is not on the package index. The pictures are Figures 6 (reconstructions "
+        "beside the models), 7 (steps) and 8 (noisy masks, every method). Without `--data` the models are "
+        "generated in code; the paper's ten are taken by name from a folder that has them (armadillo, "
+        "buddha, dragon, lucy, bunny, gear, eiffel, yoga1, plane; spot for its rebel)."
     ),
     paper=PAPER,
     presets={
