@@ -152,7 +152,7 @@ def _draw(context: Context, best: dict[str, float], images: dict[str, np.ndarray
 
     context.picture(
         "times",
-        "Fastest of all rounds for an image and for an image with its gradient with respect to the pose; "
+        "Fastest of all rounds for an image and an image with its gradient with respect to the pose; "
         "below, what was drawn (the Gaussians are a blobby sphere: their values do not matter here).",
         draw,
         size=(8.0, 4.8),
@@ -173,11 +173,12 @@ EXPERIMENT = Experiment(
     name="metaballs.table1",
     title="Table 1: run times of an image and of its gradient",
     about=(
-        "Every method draws depth and silhouette at 80 x 60 and differentiates them with respect to the pose, "
-        "at the paper's sizes of equal fidelity: 470 points, 170 faces, 40 Gaussians. All methods take turns, "
-        "compiled, and the fastest round counts; the ratios are the part that travels to other machines. The "
-        "splat and the soft rasteriser stand for PyTorch3D's; there is no Pulsar here. The paper's CPU is an "
-        "i5-7287U, and its gradient is the sum of its two columns. The picture shows times and images."
+        "Every method draws depth and silhouette at 80 x 60 and differentiates them with respect to the "
+        "pose, at the paper's sizes of equal fidelity: 470 points, 170 faces, 40 Gaussians. All methods "
+        "take turns, compiled, and the fastest round counts; the ratios are what travels to other "
+        "machines. The splat and the soft rasteriser stand for PyTorch3D's; there is no Pulsar here. The "
+        "paper's CPU is an i5-7287U, and its gradient is the sum of its two columns. The picture shows "
+        "times and images."
     ),
     paper=PAPER,
     presets={
