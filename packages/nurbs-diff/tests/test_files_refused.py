@@ -91,6 +91,12 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
         (".step", b"#3=", b"#2=", r"line 10, #2: the number was given before, in line 9"),
         (".step", b"(#2,#3)", b"(#2)", r"line 13, #6: the rows of control points have different lengths"),
         (".step", b"(#2,#3)", b"(#2,#1)", r"line 13, #6: the control point #1 is a complex instance"),
+        (
+            ".step",
+            b"CARTESIAN_POINT('',(0.0",
+            b"X" * 5000 + b"('',(0.0",
+            r"the control point #2 is a 'X{36}\.\.\.\. Repair the file",
+        ),
         (".step", b"(#2,#3)", b"(#2,3)", r"line 13, #6: a control point must be a reference #...; got 3"),
         (".step", b"(1.0,2.0)", b"(1.0)", r"line 13, #6: the weights must stand in 2 rows of 2"),
         (

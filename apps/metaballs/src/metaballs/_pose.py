@@ -65,7 +65,7 @@ class Representation(NamedTuple):
 def represent(
     model: Model, *, components: int, samples: int, points: int, dense: int, faces: int, seed: int
 ) -> Representation:
-    """Makes all that the methods need: a volume GMM of so many samples, points of the surface, a coarse mesh."""
+    """Makes all that the methods need: a volume GMM of so many samples, surface points, a coarse mesh."""
     key, generator = jax.random.key(seed), np.random.default_rng(seed)
     clouds = [surface_points(model.vertices, model.faces, count, generator) for count in (points, dense)]
     return Representation(

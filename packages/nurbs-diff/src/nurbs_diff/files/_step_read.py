@@ -200,7 +200,8 @@ def _point(reference: object, record: _Record, found: dict[int, Instance]) -> li
         raise record.fail(f"a control point must be a reference #...; got {_text.shown(reference)}.")
     target = found.get(reference.number)
     if target is None or target.name != "CARTESIAN_POINT":
-        got = "is missing" if target is None else f"is a {target.name or 'complex instance'}"
+        name = "complex instance" if target is None or not target.name else _text.shown(target.name)
+        got = "is missing" if target is None else f"is a {name}"
         raise record.fail(f"the control point #{reference.number} {got}. Repair the file.")
     place = _Record(target, target.records())
     values = place.records["CARTESIAN_POINT"]
