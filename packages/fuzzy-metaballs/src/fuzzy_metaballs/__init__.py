@@ -3,6 +3,7 @@
 from importlib.metadata import version
 
 from fuzzy_metaballs._camera import Camera, opengl_pose
+from fuzzy_metaballs._camera import Camera
 from fuzzy_metaballs._fitting.losses import silhouette_loss
 from fuzzy_metaballs._fitting.mesh import fit_mesh
 from fuzzy_metaballs._fitting.mixture import fit_points
