@@ -3,7 +3,6 @@
 from importlib.metadata import version
 
 from fuzzy_metaballs._camera import Camera, opengl_pose
-from fuzzy_metaballs._camera import Camera
 from fuzzy_metaballs._fitting.losses import silhouette_loss
 from fuzzy_metaballs._fitting.mesh import fit_mesh
 from fuzzy_metaballs._fitting.mixture import fit_points
@@ -11,7 +10,7 @@ from fuzzy_metaballs._fitting.pose import PoseFit, estimate_pose
 from fuzzy_metaballs._fitting.silhouette import SilhouetteFit, shape_from_silhouette
 from fuzzy_metaballs._fitting.stopping import StoppingRule
 from fuzzy_metaballs._mesh import Mesh, to_mesh
-from fuzzy_metaballs._pose import look_at, orbit_views, se3_exp, sphere_views
+from fuzzy_metaballs._pose import look_at, nearby_poses, orbit_views, se3_exp, sphere_views
 from fuzzy_metaballs._render import Image, render
 from fuzzy_metaballs._sample import sample_points
 from fuzzy_metaballs._shape import FuzzyMetaballs
@@ -31,6 +30,7 @@ __all__ = [
     "fit_mesh",
     "fit_points",
     "look_at",
+    "nearby_poses",
     "opengl_pose",
     "orbit_views",
     "render",

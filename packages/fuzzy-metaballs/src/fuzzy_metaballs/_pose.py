@@ -168,3 +168,47 @@ def _views(
     directions = np.stack([radius * np.sin(azimuth), height, radius * np.cos(azimuth)], axis=1)
     eyes = center + distance * jnp.asarray(directions, center.dtype)
     return jax.vmap(lambda eye: look_at(eye, center))(eyes)
+
+
+def nearby_poses(
+    pose: ArrayLike,
+    count: int,
+    *,
+    key: Array,
+    angle: float,
+    shift: float = 0.0,
+    center: ArrayLike = (0.0, 0.0, 0.0),
+) -> Float[Array, "count 4 4"]:
+    """Poses around one: starts for `estimate_pose`, the given pose first.
+
+    Each of the others is turned about an axis through `center` of any direction by an angle drawn evenly from
+    [0, angle], then moved in any direction by up to `shift`.
+
+    Args:
+        pose: (4, 4), camera to world.
+        count: how many, with the given one; at least 1.
+        key: of `jax.random`.
+        angle: radians, at least 0.
+        shift: world units, at least 0.
+        center: (3,), of the rotations: the object's middle, world units.
+
+    Raises:
+        ValueError: a number leaves its range.
+
+    Example:
+        >>> nearby_poses(look_at([0.0, 0.0, -4.0]), 8, key=jax.random.key(0), angle=0.8).shape
+        (8, 4, 4)
+    """
+    pose, center = as_floats("pose", pose, (4, 4)), as_floats("center", center, (3,))
+    if count < 1:
+        raise ValueError(f"`count` must be at least 1; got {count}.")
+    for name, value in (("angle", angle), ("shift", shift)):
+        if not value >= 0:
+            raise ValueError(f"`{name}` must be at least 0; got {value:g}.")
+    axis_key, size_key = jax.random.split(key)
+    vectors = jax.random.normal(axis_key, (count, 2, 3), pose.dtype)
+    sizes = jax.random.uniform(size_key, (count, 2, 1), pose.dtype).at[0].set(0)
+    steps = vectors / jnp.linalg.norm(vectors, axis=2, keepdims=True) * sizes
+    turns = jax.vmap(_se3_exp)(jnp.pad(angle * steps[:, 0], ((0, 0), (3, 0))))[:, :3, :3]
+    places = turns @ (pose[:3, 3] - center) + center + shift * steps[:, 1]
+    return jnp.tile(pose, (count, 1, 1)).at[:, :3, :3].set(turns @ pose[:3, :3]).at[:, :3, 3].set(places)

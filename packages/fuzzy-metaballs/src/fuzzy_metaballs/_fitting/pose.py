@@ -11,58 +11,83 @@ import jax.numpy as jnp
 import numpy as np
 
 from fuzzy_metaballs._blend import BLENDS
-from fuzzy_metaballs._check import choose
+from fuzzy_metaballs._check import as_floats, check, choose
 from fuzzy_metaballs._fitting.losses import silhouette_loss
-from fuzzy_metaballs._fitting.stopping import StoppingRule
-from fuzzy_metaballs._pose import se3_exp
-from fuzzy_metaballs._render import BlendName, default_chunk_size, trace
+from fuzzy_metaballs._fitting.pose_covariance import pose_covariance
+from fuzzy_metaballs._fitting.stopping import Course, StoppingRule
+from fuzzy_metaballs._fitting.view import View, middle_of, moved, seen, view_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jaxtyping import Array, Float, Int
+    from jaxtyping import Array, Float
     from matplotlib.axes import Axes
 
     from fuzzy_metaballs._camera import Camera
     from fuzzy_metaballs._check import ArrayLike
+    from fuzzy_metaballs._render import BlendName
     from fuzzy_metaballs._shape import FuzzyMetaballs
 
 _BLOCK = 25
 """Steps between two looks of Python at a running fit."""
 
+_COARSE = 16
+"""Rays along the shorter side of the image by which several starts are compared."""
+
+_SOFT = 0.01
+"""Depth errors above this share of the shape's size count by their size, smaller ones by their square."""
+
 
 @dataclass(frozen=True)
 class PoseFit:
-    """What `estimate_pose` found.
+    r"""What `estimate_pose` found.
 
     Attributes:
         pose: (4, 4), camera to world, the best of all starts.
         loss: of the best.
-        history: (steps,), loss of the best start before each of its steps.
+        history: (steps,), loss of the best start before each of its steps over all rays.
         stopped: "converged" by the stopping rule, or "steps" when they were used up first.
-        poses: (S, 4, 4), where each start ended.
-        losses: (S,), their losses.
-        covariance: (6, 6) of the twist (translation in world units, rotation in radians) about the shape's
-            middle, in world axes.
+        starts: (S, 4, 4), where each start ended; with several, after the search on few rays.
+        start_losses: (S,), their losses over those rays.
+        covariance: (6, 6), of the twist $\xi$ (translation in world units, then rotation in radians, world
+            axes, about `center`) by which the true pose differs from `pose`, from the Gauss-Newton Hessian.
+            It counts the noise of single pixels, not that the shape itself is only approximate; what the
+            images do not show has a variance without bound.
+        center: (3,), the shape's middle, world units.
     """
 
     pose: Float[Array, "4 4"]
     loss: float
     history: np.ndarray
     stopped: Literal["converged", "steps"]
-    poses: Float[Array, "s 4 4"]
-    losses: np.ndarray
+    starts: Float[Array, "s 4 4"]
+    start_losses: np.ndarray
     covariance: np.ndarray
+    center: np.ndarray
+
+    @property
+    def deviations(self) -> tuple[float, float]:
+        """Standard deviations of the translation (world units) and the rotation (radians), over all axes."""
+        variances = np.diagonal(self.covariance)
+        return float(np.sqrt(variances[:3].sum())), float(np.sqrt(variances[3:].sum()))
 
     def __repr__(self) -> str:
         return (
             f"PoseFit(loss={self.history[0]:.4g} -> {self.loss:.4g}, steps={len(self.history)}, "
-            f"starts={len(self.losses)}, stopped={self.stopped!r})"
+            f"starts={len(self.start_losses)}, stopped={self.stopped!r})"
         )
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        """Draws the loss of the best start; needs the extra `plot`."""
-        raise NotImplementedError
+        """Draws the loss of the best start, step by step; needs the extra `plot`."""
+        if ax is None:
+            try:
+                import matplotlib.pyplot as plt
+            except ImportError as error:
+                raise ImportError('Plotting needs matplotlib: pip install "fuzzy-metaballs[plot]"') from error
+            ax = plt.figure().add_subplot()
+        ax.plot(np.arange(1, len(self.history) + 1), self.history, color="C0")
+        ax.set(xlabel="step", ylabel="loss", yscale="log")
+        return ax
 
 
 def estimate_pose(
@@ -74,69 +99,111 @@ def estimate_pose(
     depth: ArrayLike | None = None,
     depth_weight: float = 1.0,
     blend: BlendName = "two_parameter",
-    learning_rate: float = 0.1,
+    learning_rate: float = 0.05,
     momentum: float = 0.9,
     max_steps: int = 2000,
     stopping: StoppingRule | None = None,
     callback: Callable[[int, int, float], None] | None = None,
 ) -> PoseFit:
-    """Finds the pose from which the shape looks like the mask, and the depth image if there is one.
+    r"""Finds the pose from which a shape looks like a mask, and like a depth image if there is one.
+
+    Momentum SGD (section 7.1) on
+    $$\mathrm{CE}(\alpha, \hat\alpha) + w\,\frac{1}{|M|}\sum_M \sqrt{(z - \hat z)^2 / \eta^2 + \delta^2},
+    \quad \delta = 0.01,$$
+    M being the pixels of the mask with a known depth. The second term is eq. 12 with the shape's
+    size for the unit and without the square of large errors, which edges and noise would rule. Steps
+    are rotations about the shape's middle and translations in units of $\eta$: this is the paper's scaling of
+    the translation's gradient by $\eta^2$, and it makes the course free of the unit of length.
+
+    With several starts each is followed over a sparse grid of rays until it stops, all in one compiled
+    program; the best goes on over all rays.
 
     Args:
-        shape: the object.
+        shape: the object. A mixture of the surface (`fit_mesh(..., kind="surface")`) has the least bias in
+            depth under the linear rule.
         camera: the camera, H x W.
         mask: (H, W), bool or in [0, 1], 1 on the object.
-        start: (4, 4), camera to world, or (S, 4, 4) for several starts, of which the best wins.
-        depth: (H, W), along the camera's z axis, world units; NaN, 0 or infinite where unknown.
-        depth_weight: of the depth term.
+        start: (4, 4), camera to world, or (S, 4, 4) for several starts; see `nearby_poses`.
+        depth: (H, W), along the camera's z axis, world units; NaN, infinite, 0 or below where unknown.
+        depth_weight: w.
         blend: as in `render`.
-        learning_rate: of momentum SGD at the start.
+        learning_rate: at the start, in radians and units of $\eta$.
         momentum: in [0, 1).
-        max_steps: ends then in any case.
-        stopping: when to lower the rate and to stop; the paper's rule by default.
-        callback: called as `callback(step, max_steps, loss)` with the smallest loss of all starts.
+        max_steps: ends then in any case, for the starts and the best each.
+        stopping: when to lower the learning rate and to stop; the paper's rule by default.
+        callback: called after each 25 steps as `callback(step, max_steps, loss)`, with the least loss of all
+            starts.
+
+    Raises:
+        ValueError: the mask is empty or has another size than the camera; a value leaves its range; a start
+            is no rigid motion or has the shape behind it; `depth` is nowhere known on the mask.
+
+    Complexity: O(H W N) a step.
     """
     choose("blend", blend, tuple(BLENDS), ("sorted",))
-    stopping = stopping or StoppingRule()
-    starts = jnp.asarray(start)
-    starts = starts if starts.ndim == 3 else starts[None]
-    y = jnp.asarray(np.asarray(mask, np.float32))
-    z = jnp.full(y.shape, jnp.nan) if depth is None else jnp.asarray(depth)
-    known = jnp.isfinite(z) & (z > 0) & (y > 0.5)
-    view = _View(
-        camera.rays().reshape(-1, 3),
-        y.ravel(),
-        jnp.where(known, z, 1.0).ravel(),
-        known.ravel().astype(y.dtype),
+    for name, value, good, wanted in (
+        ("depth_weight", depth_weight, depth_weight >= 0, "at least 0"),
+        ("learning_rate", learning_rate, learning_rate > 0, "positive"),
+        ("momentum", momentum, 0 <= momentum < 1, "in [0, 1)"),
+        ("max_steps", max_steps, max_steps >= 1, "at least 1"),
+    ):
+        if not good:
+            raise ValueError(f"`{name}` must be {wanted}; got {value:g}.")
+    view = view_of(camera, mask, depth)
+    poses = _checked_starts(shape, start)
+    rule = stopping or StoppingRule()
+    follow = partial(
+        _follow,
+        shape,
+        weight=depth_weight if depth is not None else 0.0,
+        blend=blend,
+        learning_rate=learning_rate,
+        momentum=momentum,
+        max_steps=max_steps,
+        rule=rule,
+        callback=callback,
     )
-    problem = _Problem(shape, view, jnp.asarray(depth_weight))
-    best, history, poses, losses, drops = _descend(
-        problem, starts, blend, learning_rate, momentum, max_steps, stopping, callback
-    )
+    if len(poses) > 1:
+        stride = max(1, min(camera.height, camera.width) // _COARSE)
+        ends, losses, _, _ = follow(view.every(stride, camera), poses)
+        best, final, history, drops = follow(view, ends[np.argmin(losses)][None])
+    else:
+        best, final, history, drops = follow(view, poses)
+        ends, losses = best, final
     return PoseFit(
-        pose=poses[best],
-        loss=float(losses[best]),
-        history=history,
-        stopped="converged" if drops[best] == stopping.drops else "steps",
-        poses=poses,
-        losses=np.asarray(losses),
-        covariance=np.full((6, 6), np.nan),
+        pose=best[0],
+        loss=float(final[0]),
+        history=history[:, 0],
+        stopped="converged" if drops[0] == rule.drops else "steps",
+        starts=ends,
+        start_losses=losses,
+        covariance=pose_covariance(shape, view, best[0], blend),
+        center=np.asarray(middle_of(shape)),
     )
 
 
-class _View(NamedTuple):
-    """What the camera sees, ray by ray."""
-
-    rays: Float[Array, "r 3"]
-    mask: Float[Array, " r"]
-    depth: Float[Array, " r"]
-    known: Float[Array, " r"]
-
-
-class _Problem(NamedTuple):
-    shape: FuzzyMetaballs
-    view: _View
-    depth_weight: Float[Array, ""]
+def _checked_starts(shape: FuzzyMetaballs, start: ArrayLike) -> Float[Array, "s 4 4"]:
+    array = jnp.asarray(start)
+    poses = as_floats("start", array, (None,) * (array.ndim - 2) + (4, 4))
+    if poses.ndim not in (2, 3) or len(poses) == 0:
+        raise ValueError(f"`start` must have shape (4, 4) or (S, 4, 4), S at least 1; got {poses.shape}.")
+    poses = poses.reshape(-1, 4, 4).astype(shape.means.dtype)
+    check(
+        "start's rotation, transposed times itself, minus the identity",
+        poses,
+        lambda error: np.abs(error) < 1e-3,
+        "be 0 (a rigid motion)",
+        of=lambda p: np.swapaxes(p[:, :3, :3], 1, 2) @ p[:, :3, :3] - np.eye(3),
+    )
+    middle = np.asarray(middle_of(shape))
+    check(
+        "depth of the shape's middle seen from `start`",
+        poses,
+        lambda depth: depth > 0,
+        "be positive (turn the camera towards it)",
+        of=lambda p: np.einsum("si,si->s", middle - p[:, :3, 3], p[:, :3, 2]),
+    )
+    return poses
 
 
 class _Walk(NamedTuple):
@@ -144,105 +211,91 @@ class _Walk(NamedTuple):
 
     pose: Float[Array, "4 4"]
     speed: Float[Array, "6"]
-    losses: Float[Array, " window"]
-    since: Int[Array, ""]
-    calm: Int[Array, ""]
-    drops: Int[Array, ""]
+    course: Course
 
 
-def _middle(shape: FuzzyMetaballs) -> Float[Array, "3"]:
-    return shape.weights @ shape.means
+def _follow(
+    shape: FuzzyMetaballs,
+    view: View,
+    poses: Float[Array, "s 4 4"],
+    *,
+    weight: float,
+    blend: BlendName,
+    learning_rate: float,
+    momentum: float,
+    max_steps: int,
+    rule: StoppingRule,
+    callback: Callable[[int, int, float], None] | None,
+) -> tuple[Float[Array, "s 4 4"], np.ndarray, np.ndarray, np.ndarray]:
+    """Where the starts end, their losses there, the losses before each step, and how often the rate fell."""
+    dtype = poses.dtype
+    scale = jnp.asarray(weight, dtype)
+    rate, keep = jnp.asarray(learning_rate, dtype), jnp.asarray(momentum, dtype)
+    one = _Walk(poses[0], jnp.zeros(6, dtype), Course.begin(rule))
+    walks = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (len(poses), *leaf.shape)), one)
+    walks = walks._replace(pose=poses)
+    losses: list[np.ndarray] = []
+    for step in range(0, max_steps, _BLOCK):
+        left = jnp.asarray(min(_BLOCK, max_steps - step))
+        walks, block = _block(shape, view, walks, scale, rate, keep, left, blend=blend, rule=rule)
+        losses.append(np.asarray(block)[: int(left)])
+        if callback is not None:
+            callback(step + int(left), max_steps, float(losses[-1][-1].min()))
+        if bool((walks.course.drops >= rule.drops).all()):
+            break
+    final = np.asarray(_losses(shape, view, walks.pose, scale, blend=blend))
+    return walks.pose, final, np.concatenate(losses), np.asarray(walks.course.drops)
 
 
-def _moved(shape: FuzzyMetaballs, twist: Float[Array, "6"], pose: Float[Array, "4 4"]) -> Float[Array, "4 4"]:
-    """The pose moved by a twist about the shape's middle, translations in units of its size."""
-    middle = _middle(shape)
-    motion = se3_exp(jnp.concatenate([twist[:3] * shape.eta, twist[3:]]))
-    rotation = motion[:3, :3] @ pose[:3, :3]
-    place = motion[:3, :3] @ (pose[:3, 3] - middle) + motion[:3, 3] + middle
-    # One step of Newton's method for the nearest rotation: roundings do not add up over thousands of steps.
-    rotation = rotation @ (1.5 * jnp.eye(3) - 0.5 * rotation.T @ rotation)
-    return pose.at[:3, :3].set(rotation).at[:3, 3].set(place)
-
-
-def _loss(problem: _Problem, pose: Float[Array, "4 4"], blend: BlendName) -> Float[Array, ""]:
-    shape, view, weight = problem
-    directions = view.rays @ pose[:3, :3].T
-    depth, logit, _ = trace(
-        shape,
-        jnp.broadcast_to(pose[:3, 3], directions.shape),
-        directions,
-        features=jnp.zeros((shape.components, 1), directions.dtype),
-        blend=blend,
-        chunk_size=default_chunk_size(),
-    )
+def _loss(
+    shape: FuzzyMetaballs,
+    view: View,
+    pose: Float[Array, "4 4"],
+    weight: Float[Array, ""],
+    blend: BlendName,
+) -> Float[Array, ""]:
+    depth, logit = seen(shape, view.rays, pose, blend)
     error = view.known * (depth - view.depth) / shape.eta
-    term = jnp.sqrt(error**2 + 1e-4).sum() / jnp.maximum(view.known.sum(), 1)
+    term = (jnp.sqrt(error**2 + _SOFT**2) * view.known).sum() / jnp.maximum(view.known.sum(), 1)
     return silhouette_loss(logit, view.mask) + weight * term
 
 
-def _descend(problem, starts, blend, learning_rate, momentum, max_steps, stopping, callback):
-    count = len(starts)
-    walks = _Walk(
-        starts,
-        jnp.zeros((count, 6)),
-        jnp.zeros((count, stopping.window)),
-        *(jnp.zeros(count, int) for _ in range(3)),
-    )
-    parts = []
-    for step in range(0, max_steps, _BLOCK):
-        walks, losses = _block(problem, walks, learning_rate, blend, momentum, stopping)
-        parts.append(np.asarray(losses))
-        if callback is not None:
-            callback(min(step + _BLOCK, max_steps), max_steps, float(parts[-1][-1].min()))
-        if bool((walks.drops >= stopping.drops).all()):
-            break
-    final = np.asarray(jax.vmap(partial(_loss, problem, blend=blend))(walks.pose))
-    best = int(final.argmin())
-    return best, np.concatenate(parts)[:, best], walks.pose, final, walks.drops
+@partial(jax.jit, static_argnames="blend")
+def _losses(
+    shape: FuzzyMetaballs,
+    view: View,
+    poses: Float[Array, "s 4 4"],
+    weight: Float[Array, ""],
+    blend: BlendName,
+) -> Float[Array, " s"]:
+    return jax.lax.map(lambda pose: _loss(shape, view, pose, weight, blend), poses)
 
 
-@partial(jax.jit, static_argnames=("blend", "momentum", "stopping"))
-def _block(problem, walks, learning_rate, blend, momentum, stopping):
-    def one(walk: _Walk) -> tuple[_Walk, Array]:
-        def at(twist):
-            return _loss(problem, _moved(problem.shape, twist, walk.pose), blend)
+@partial(jax.jit, static_argnames=("blend", "rule"))
+def _block(
+    shape: FuzzyMetaballs,
+    view: View,
+    walks: _Walk,
+    weight: Float[Array, ""],
+    rate: Float[Array, ""],
+    momentum: Float[Array, ""],
+    left: Array,
+    blend: BlendName,
+    rule: StoppingRule,
+) -> tuple[_Walk, Float[Array, "steps s"]]:
+    """A block of steps of all starts; those that have stopped, and steps past `left`, change nothing."""
 
-        value, slope = jax.value_and_grad(at)(jnp.zeros(6))
+    def advance(walk: _Walk, step: Array) -> tuple[_Walk, Float[Array, ""]]:
+        def at(twist: Float[Array, "6"]) -> Float[Array, ""]:
+            return _loss(shape, view, moved(shape, twist, walk.pose), weight, blend)
+
+        value, slope = jax.value_and_grad(at)(jnp.zeros_like(walk.speed))
         speed = momentum * walk.speed + slope
-        rate = learning_rate * stopping.factor ** walk.drops.astype(float)
-        pose = _moved(problem.shape, -rate * speed, walk.pose)
-        losses = jnp.roll(walk.losses, -1).at[-1].set(value)
-        since = walk.since + 1
-        calm = jnp.where(
-            (since >= stopping.window) & (_decreasing(losses, stopping) < stopping.probability),
-            walk.calm + 1,
-            0,
-        )
-        drop = calm >= stopping.patience
-        after = _Walk(
-            pose,
-            speed,
-            losses,
-            jnp.where(drop, 0, since),
-            jnp.where(drop, 0, calm),
-            walk.drops + drop,
-        )
-        going = walk.drops < stopping.drops
-        return jax.tree.map(lambda a, b: jnp.where(going, a, b), after, walk), value
+        now = rate * jnp.asarray(rule.factor, rate.dtype) ** walk.course.drops
+        after = _Walk(moved(shape, -now * speed, walk.pose), speed, walk.course.after(value, rule))
+        going = (walk.course.drops < rule.drops) & (step < left)
+        return jax.tree.map(lambda new, old: jnp.where(going, new, old), after, walk), value
 
-    return jax.lax.scan(lambda w, _: jax.vmap(one)(w), walks, length=_BLOCK)
-
-
-def _decreasing(losses, stopping):
-    x = jnp.arange(stopping.window) - (stopping.window - 1) / 2
-    squares = (x**2).sum()
-    y = losses - losses.mean()
-    slope = x @ y / squares
-    residual = y - slope * x
-    error = jnp.sqrt((residual @ residual) / (stopping.window - 2) / squares)
-    return jnp.where(
-        error > 0,
-        jax.scipy.special.erfc((slope - stopping.slope) / jnp.where(error > 0, error, 1.0) / jnp.sqrt(2)) / 2,
-        (slope < stopping.slope).astype(slope.dtype),
+    return jax.lax.scan(
+        lambda state, step: jax.vmap(advance, (0, None))(state, step), walks, jnp.arange(_BLOCK)
     )

@@ -6,7 +6,7 @@ import hashlib
 import os
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from zipfile import BadZipFile
 
 import jax
@@ -16,7 +16,7 @@ import numpy as np
 from fuzzy_metaballs._blend import BLENDS
 from fuzzy_metaballs._check import as_floats, check, choose
 from fuzzy_metaballs._fitting.losses import silhouette_loss
-from fuzzy_metaballs._fitting.stopping import StoppingRule
+from fuzzy_metaballs._fitting.stopping import Course, StoppingRule
 from fuzzy_metaballs._render import BlendName, default_chunk_size, trace
 from fuzzy_metaballs._shape import FuzzyMetaballs
 
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
     from fuzzy_metaballs._camera import Camera
     from fuzzy_metaballs._check import ArrayLike
+
+_BLOCK = 25
+"""Steps between two looks of Python at a running fit."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,7 @@ def shape_from_silhouette(
         epochs: passes over all rays at most.
         stopping: when to lower the learning rate and to stop; by default the paper's rule
             with a window of 200 steps and a slope of -1e-5.
-        callback: called after each step as `callback(step, total, loss)`, step from 1.
+        callback: called for each step as `callback(step, total, loss)`, step from 1, in groups of up to 25.
         checkpoint: a file (.npz) that keeps the state after each epoch, written atomically. A later call with
             the same arguments goes on from there and ends with the same result as an unbroken one.
 
@@ -137,24 +140,24 @@ def shape_from_silhouette(
     shape = FuzzyMetaballs.sphere(components, key=start_key, center=jnp.zeros(3, dtype))
 
     per_epoch = masks.size // batch_rays
-    state = _State(shape, _optimizer().init(shape), [], [], 0, 0, 0)
+    rays = _Rays(origins, directions, labels)
+    state = _State(shape, _optimizer().init(shape), Course.begin(stopping), [], [])
     identity = ""
     if checkpoint is not None:
         settings = (components, blend, learning_rate, batch_rays, stopping, jax.random.key_data(key).tolist())
         identity = _identity(settings, masks, poses, camera)
         state = _load(checkpoint, identity, state)
     total = epochs * per_epoch
-    while len(state.losses) < total and state.drops < stopping.drops:
-        epoch, start = divmod(len(state.losses), per_epoch)
-        order = np.asarray(jax.random.permutation(jax.random.fold_in(order_key, epoch), masks.size))
-        for batch in order[: per_epoch * batch_rays].reshape(per_epoch, batch_rays)[start:]:
-            rate = learning_rate * stopping.factor**state.drops
-            arrays = origins, directions, labels, batch, jnp.asarray(rate, dtype)
-            state.shape, state.moments, loss = _step(state.shape, state.moments, *arrays, blend=blend)
-            state.record(float(loss), rate, stopping)
+    while len(state.losses) < total and not state.has_stopped(stopping):
+        epoch, done = divmod(len(state.losses), per_epoch)
+        order = jax.random.permutation(jax.random.fold_in(order_key, epoch), masks.size)
+        batches = order[: per_epoch * batch_rays].reshape(per_epoch, batch_rays)
+        for first in range(done, per_epoch, _BLOCK):
+            state.walk(rays, batches[first : first + _BLOCK], learning_rate, blend, stopping)
             if callback is not None:
-                callback(len(state.losses), total, state.losses[-1])
-            if state.drops == stopping.drops:
+                for step in range(epoch * per_epoch + first, len(state.losses)):
+                    callback(step + 1, total, state.losses[step])
+            if state.has_stopped(stopping):
                 break
         if checkpoint is not None:
             _save(checkpoint, identity, state)
@@ -162,8 +165,16 @@ def shape_from_silhouette(
         shape=_in_world(state.shape, center, radius),
         history=np.array(state.losses),
         learning_rates=np.array(state.rates),
-        stopped="converged" if state.drops == stopping.drops else "epochs",
+        stopped="converged" if state.has_stopped(stopping) else "epochs",
     )
+
+
+class _Rays(NamedTuple):
+    """The rays of all views, in the fit's frame, and the masks there."""
+
+    origins: Float[Array, "all 3"]
+    directions: Float[Array, "all 3"]
+    labels: Float[Array, " all"]
 
 
 @dataclass
@@ -172,19 +183,32 @@ class _State:
 
     shape: FuzzyMetaballs
     moments: Any
+    course: Course
     losses: list[float]
     rates: list[float]
-    drops: int
-    last_drop: int
-    calm: int  # steps in a row in which the loss did not reliably decrease
 
-    def record(self, loss: float, rate: float, stopping: StoppingRule) -> None:
-        self.losses.append(loss)
-        self.rates.append(rate)
-        since = self.losses[max(self.last_drop, len(self.losses) - stopping.window) :]
-        self.calm = self.calm + 1 if stopping.decreasing(since) < stopping.probability else 0
-        if self.calm == stopping.patience:
-            self.drops, self.last_drop, self.calm = self.drops + 1, len(self.losses), 0
+    def has_stopped(self, stopping: StoppingRule) -> bool:
+        return int(self.course.drops) == stopping.drops
+
+    def walk(
+        self,
+        rays: _Rays,
+        batches: Int[Array, "steps rays"],
+        learning_rate: float,
+        blend: BlendName,
+        stopping: StoppingRule,
+    ) -> None:
+        """Takes one step for each batch, until the fit stops."""
+        real = len(batches)
+        batches = jnp.pad(batches, ((0, _BLOCK - real), (0, 0)))  # one size, one compilation
+        state = self.shape, self.moments, self.course
+        counts = jnp.asarray(learning_rate, rays.labels.dtype), jnp.asarray(real)
+        state, losses, drops = _block(state, rays, batches, *counts, blend=blend, stopping=stopping)
+        self.shape, self.moments, self.course = state
+        drops = np.asarray(drops)
+        taken = (drops < stopping.drops) & (np.arange(_BLOCK) < real)
+        self.losses += np.asarray(losses)[taken].tolist()
+        self.rates += (learning_rate * stopping.factor ** drops[taken].astype(float)).tolist()
 
 
 def _require_optax() -> None:
@@ -200,32 +224,44 @@ def _optimizer() -> Any:
     return optax.scale_by_adam()
 
 
-@partial(jax.jit, static_argnames="blend")
-def _step(
-    shape: FuzzyMetaballs,
-    moments: Any,
-    origins: Float[Array, "all 3"],
-    directions: Float[Array, "all 3"],
-    labels: Float[Array, " all"],
-    batch: Int[Array, " rays"],
-    rate: Float[Array, ""],
+@partial(jax.jit, static_argnames=("blend", "stopping"))
+def _block(
+    state: tuple[FuzzyMetaballs, Any, Course],
+    rays: _Rays,
+    batches: Int[Array, "steps rays"],
+    learning_rate: Float[Array, ""],
+    real: Int[Array, ""],
     blend: BlendName,
-) -> tuple[FuzzyMetaballs, Any, Float[Array, ""]]:
-    def loss(shape: FuzzyMetaballs) -> Float[Array, ""]:
-        nothing = jnp.zeros((shape.components, 1), origins.dtype)
+    stopping: StoppingRule,
+) -> tuple[tuple[FuzzyMetaballs, Any, Course], Float[Array, " steps"], Int[Array, " steps"]]:
+    """Steps on the device; also each step's loss and how often the rate had fallen before it.
+
+    Batches from `real` on are padding: they change nothing, nor does any once the fit has stopped.
+    """
+
+    def loss(shape: FuzzyMetaballs, batch: Int[Array, " rays"]) -> Float[Array, ""]:
         _, alpha_logit, _ = trace(
             shape,
-            origins[batch],
-            directions[batch],
-            features=nothing,
+            rays.origins[batch],
+            rays.directions[batch],
+            features=jnp.zeros((shape.components, 1), rays.origins.dtype),
             blend=blend,
             chunk_size=default_chunk_size(),
         )
-        return silhouette_loss(alpha_logit, labels[batch])
+        return silhouette_loss(alpha_logit, rays.labels[batch])
 
-    value, gradient = jax.value_and_grad(loss)(shape)
-    updates, moments = _optimizer().update(gradient, moments)
-    return jax.tree.map(lambda x, u: x - rate * u, shape, updates), moments, value
+    def step(state: tuple[FuzzyMetaballs, Any, Course], item: tuple[Array, Array]):
+        shape, moments, course = state
+        index, batch = item
+        value, gradient = jax.value_and_grad(loss)(shape, batch)
+        updates, after = _optimizer().update(gradient, moments)
+        rate = learning_rate * jnp.asarray(stopping.factor, learning_rate.dtype) ** course.drops
+        new = jax.tree.map(lambda x, u: x - rate * u, shape, updates), after, course.after(value, stopping)
+        going = (course.drops < stopping.drops) & (index < real)
+        return jax.tree.map(lambda x, old: jnp.where(going, x, old), new, state), (value, course.drops)
+
+    state, (losses, drops) = jax.lax.scan(step, state, (jnp.arange(len(batches)), batches))
+    return state, losses, drops
 
 
 def _checked(masks: ArrayLike, camera: Camera, poses: ArrayLike) -> tuple[np.ndarray, Float[Array, "v 4 4"]]:
@@ -307,10 +343,9 @@ def _identity(settings: tuple[Any, ...], masks: np.ndarray, poses: Array, camera
 
 
 def _save(path: Path, identity: str, state: _State) -> None:
-    leaves = jax.tree.leaves((state.shape, state.moments))
-    counts = np.array([state.drops, state.last_drop, state.calm])
+    leaves = jax.tree.leaves((state.shape, state.moments, state.course))
     arrays: dict[str, Any] = {f"leaf_{i}": np.asarray(leaf) for i, leaf in enumerate(leaves)}
-    arrays |= {"identity": identity, "counts": counts, "losses": state.losses, "rates": state.rates}
+    arrays |= {"identity": identity, "losses": state.losses, "rates": state.rates}
     temporary = path.with_name(path.name + ".partial")
     with temporary.open("wb") as file:
         np.savez(file, **arrays)
@@ -329,7 +364,8 @@ def _load(path: Path, identity: str, fresh: _State) -> _State:
         raise ValueError(f"`checkpoint` {path} cannot be read; delete it to start anew.") from error
     if str(stored.get("identity")) != identity:
         raise ValueError(f"`checkpoint` {path} belongs to other arguments; delete it or name another file.")
-    leaves, structure = jax.tree.flatten((fresh.shape, fresh.moments))
-    shape, moments = structure.unflatten([jnp.asarray(stored[f"leaf_{i}"]) for i in range(len(leaves))])
-    drops, last_drop, calm = (int(count) for count in stored["counts"])
-    return _State(shape, moments, stored["losses"].tolist(), stored["rates"].tolist(), drops, last_drop, calm)
+    leaves, structure = jax.tree.flatten((fresh.shape, fresh.moments, fresh.course))
+    shape, moments, course = structure.unflatten(
+        [jnp.asarray(stored[f"leaf_{i}"]) for i in range(len(leaves))]
+    )
+    return _State(shape, moments, course, stored["losses"].tolist(), stored["rates"].tolist())

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from jaxtyping import Array, Float, Int
 
 
 @dataclass(frozen=True)
@@ -64,3 +68,42 @@ class StoppingRule:
         if error == 0:
             return float(slope < self.slope)
         return 0.5 * math.erfc((slope - self.slope) / error / math.sqrt(2))
+
+
+class Course(NamedTuple):
+    """How far a fit has come by the rule: what `StoppingRule` says of it, on the device."""
+
+    losses: Float[Array, " window"]  # the newest last
+    since: Int[Array, ""]  # steps since the learning rate fell
+    calm: Int[Array, ""]  # steps in a row in which the loss did not reliably decrease
+    drops: Int[Array, ""]
+
+    @classmethod
+    def begin(cls, rule: StoppingRule) -> Course:
+        """Before the first step."""
+        return cls(jnp.zeros(rule.window), *(jnp.zeros((), jnp.int32) for _ in range(3)))
+
+    def after(self, loss: Float[Array, ""], rule: StoppingRule) -> Course:
+        """After a step that started with this loss."""
+        losses = jnp.append(self.losses[1:], loss.astype(self.losses.dtype))
+        since = self.since + 1
+        calm = jnp.where(
+            (since >= rule.window) & (_probability(losses, rule.slope) < rule.probability), self.calm + 1, 0
+        )
+        drop = calm >= rule.patience
+        return Course(
+            losses, jnp.where(drop, 0, since), jnp.where(drop, 0, calm), self.drops + drop.astype(jnp.int32)
+        )
+
+
+def _probability(losses: Float[Array, " window"], slope: float) -> Float[Array, ""]:
+    """`StoppingRule.decreasing` of a full window."""
+    x = jnp.arange(len(losses)) - (len(losses) - 1) / 2
+    squares = (x**2).sum()
+    y = losses - losses.mean()
+    fitted = x @ y / squares
+    residual = y - fitted * x
+    error = jnp.sqrt((residual @ residual) / (len(losses) - 2) / squares)
+    excess = (fitted - slope) / jnp.where(error > 0, error, 1.0)
+    smooth = jax.scipy.special.erfc(excess / jnp.sqrt(2)) / 2
+    return jnp.where(error > 0, smooth, (fitted < slope).astype(losses.dtype))
