@@ -233,6 +233,11 @@ END"""
         ("a.csv", b"x,y,z\n1,2,3\n1,two,3\n", r"line 3: 'two' is no finite number. Repair it"),
         ("a.obj", b"v 1 2 nan\n", r"line 1: 'nan' is no finite number"),
         ("a.npy", b"\x93NUMPY", r"it is no whole NPY file \(.*\). Write it with numpy.save"),
+        (
+            "a.npy",
+            b"\x93NUMPY\x01\x00\x20\x4e" + b" " * 20000,
+            r"\(Header info length .* securely\.\)\. Write",
+        ),
         ("a.ply", b"plx", r"it must begin with ply and have a line end_header"),
         ("a.ply", b"ply\nformat ascii 1.0\nend_header\n", r"its header names no element vertex"),
         (

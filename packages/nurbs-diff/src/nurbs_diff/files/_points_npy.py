@@ -21,7 +21,8 @@ def read(data: bytes) -> np.ndarray:
             raise ValueError(f"its header promises {promised} bytes of numbers, {there} are there")
         array = np.load(io.BytesIO(data), allow_pickle=False)
     except Exception as error:  # numpy hands on what its own parsers raise: SyntaxError, TokenError, ...
-        raise ValueError(f"it is no whole NPY file ({error}). Write it with numpy.save.") from error
+        reason = str(error).partition("\n")[0]  # the lines behind it advise to trust the file
+        raise ValueError(f"it is no whole NPY file ({reason}). Write it with numpy.save.") from error
     if array.dtype.kind not in "iuf" or array.ndim not in (2, 3):
         raise ValueError(
             f"it must hold real numbers of shape (n, dim) or (r, s, dim); got {array.dtype} {array.shape}. "
