@@ -23,6 +23,8 @@ ROOT = Path(__file__).parent
 DIST = ROOT / "dist"
 SMOKE_RUNS = ROOT / ".nox" / "smoke-runs"
 PACKAGES = ["kspline-core", "nurbs-diff", "implicit-seg", "fem-diff", "fuzzy-metaballs"]
+BACKENDS = {"fuzzy-metaballs-native": "fuzzy-metaballs"}  # a wheel of its own -> the package whose part it is
+WHEELS = [*PACKAGES, *BACKENDS]
 PAPERS = ["dsa", "implicit_splines", "pde_priors", "metaballs"]
 
 # Test problems are small: one thread is as fast as two on an idle machine, and faster on a busy one.
@@ -52,13 +54,13 @@ def types(session: nox.Session) -> None:
 def wheels(session: nox.Session) -> None:
     """Builds each package: a source archive, and from that its wheel, into `dist/`."""
     shutil.rmtree(DIST, ignore_errors=True)
-    for package in PACKAGES:
+    for package in WHEELS:
         session.run("uv", "build", "--quiet", "--package", package, "--out-dir", str(DIST), external=True)
     session.log("built " + ", ".join(sorted(wheel.name for wheel in DIST.glob("*.whl"))))
 
 
 @nox.session(requires=["wheels"])
-@nox.parametrize("package", PACKAGES, ids=PACKAGES)
+@nox.parametrize("package", WHEELS, ids=WHEELS)
 def alone(session: nox.Session, package: str) -> None:
     """One package as a user gets it: its wheel and what it declares, nothing else; then its tests."""
     module = package.replace("-", "_")
@@ -68,6 +70,8 @@ def alone(session: nox.Session, package: str) -> None:
     session.run("uv", "pip", "list", external=True)
     session.run("python", "-I", "-c", f"import {module}; print({module}.__name__, {module}.__version__)")
     session.install("--group", f"{ROOT / 'packages' / package / 'pyproject.toml'}:test")
+    if package in BACKENDS:  # its tests compare it with the package that calls it
+        session.install(*map(str, DIST.glob(f"{BACKENDS[package].replace('-', '_')}-*.whl")))
     # Away from the repository, so that nothing but the installed wheel can be imported.
     folder = Path(session.create_tmp())
     shutil.rmtree(folder / "tests", ignore_errors=True)
@@ -80,7 +84,7 @@ def alone(session: nox.Session, package: str) -> None:
 
 
 @nox.session(venv_backend="none", default=False)
-@nox.parametrize("package", PACKAGES, ids=PACKAGES)
+@nox.parametrize("package", WHEELS, ids=WHEELS)
 def tests(session: nox.Session, package: str) -> None:
     """One package's tests in the workspace's environment: the quick way while working on it."""
     in_workspace(session, "pytest", *SIDE_BY_SIDE, f"packages/{package}/tests", *session.posargs)
@@ -162,7 +166,7 @@ def integration(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """The documentation without a warning, and every example in it and in the docstrings executed."""
     in_workspace(session, "sphinx-build", "-q", "-W", "--keep-going", "-E", "docs", "docs/_build/html")
-    sources = [f"packages/{package}/src" for package in PACKAGES]
+    sources = [f"packages/{package}/src" for package in WHEELS]
     in_workspace(
         session,
         "pytest",
@@ -176,7 +180,7 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none", default=False)
-@nox.parametrize("package", PACKAGES, ids=PACKAGES)
+@nox.parametrize("package", WHEELS, ids=WHEELS)
 def bench(session: nox.Session, package: str) -> None:
     """One package's benchmarks, each beside its peer, and their results as tables."""
     results = str(Path(session.create_tmp()) / "results.json")
