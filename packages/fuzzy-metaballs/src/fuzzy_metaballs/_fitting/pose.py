@@ -34,6 +34,9 @@ _BLOCK = 25
 _COARSE = 16
 """Rays along the shorter side of the image by which several starts are compared."""
 
+_STRIDE = 0.1
+"""No step is longer, in radians and units of the shape's size."""
+
 _SOFT = 0.01
 """Depth errors above this share of the shape's size count by their size, smaller ones by their square."""
 
@@ -114,6 +117,7 @@ def estimate_pose(
     size for the unit and without the square of large errors, which edges and noise would rule. Steps
     are rotations about the shape's middle and translations in units of $\eta$: this is the paper's scaling of
     the translation's gradient by $\eta^2$, and it makes the course free of the unit of length.
+    No step is longer than 0.1 in these units.
 
     With several starts each is followed over a sparse grid of rays until it stops, all in one compiled
     program; the best goes on over all rays.
@@ -290,8 +294,10 @@ def _block(
             return _loss(shape, view, moved(shape, twist, walk.pose), weight, blend)
 
         value, slope = jax.value_and_grad(at)(jnp.zeros_like(walk.speed))
-        speed = momentum * walk.speed + slope
         now = rate * jnp.asarray(rule.factor, rate.dtype) ** walk.course.drops
+        speed = momentum * walk.speed + slope
+        # A mask far from the shape pulls without bound; the start's valley is not to be jumped out of.
+        speed = speed * jnp.minimum(1.0, _STRIDE / (now * jnp.linalg.norm(speed) + 1e-30))
         after = _Walk(moved(shape, -now * speed, walk.pose), speed, walk.course.after(value, rule))
         going = (walk.course.drops < rule.drops) & (step < left)
         return jax.tree.map(lambda new, old: jnp.where(going, new, old), after, walk), value
