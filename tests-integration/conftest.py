@@ -1,4 +1,4 @@
-"""The report over all nine real experiments, each at settings so small that it takes seconds; a browser."""
+"""The report over all real experiments, each at settings so small that it takes seconds; a browser."""
 
 from __future__ import annotations
 

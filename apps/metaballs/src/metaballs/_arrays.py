@@ -13,6 +13,7 @@ from fuzzy_metaballs import FuzzyMetaballs
 from repro import atomic
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 _FIELDS = ("means", "log_diagonal", "shear", "log_weights", "log_eta")
@@ -40,11 +41,18 @@ def load_arrays(path: Path) -> dict[str, np.ndarray] | None:
         raise ValueError(f"{path} cannot be read; delete it to have it made anew.") from error
 
 
-def shape_arrays(shape: FuzzyMetaballs) -> dict[str, np.ndarray]:
-    """A shape as named arrays."""
-    return {f"shape_{name}": np.asarray(getattr(shape, name)) for name in _FIELDS}
+def shape_arrays(shapes: Sequence[FuzzyMetaballs]) -> dict[str, np.ndarray]:
+    """Shapes as named arrays."""
+    return {
+        f"shape_{k}_{name}": np.asarray(getattr(shape, name))
+        for k, shape in enumerate(shapes)
+        for name in _FIELDS
+    }
 
 
-def load_shape(arrays: dict[str, np.ndarray]) -> FuzzyMetaballs:
-    """A shape from `shape_arrays`."""
-    return FuzzyMetaballs(*(jnp.asarray(arrays[f"shape_{name}"]) for name in _FIELDS))
+def load_shapes(arrays: dict[str, np.ndarray]) -> list[FuzzyMetaballs]:
+    """The shapes from `shape_arrays`."""
+    count = sum(name.endswith(_FIELDS[0]) for name in arrays)
+    return [
+        FuzzyMetaballs(*(jnp.asarray(arrays[f"shape_{k}_{name}"]) for name in _FIELDS)) for k in range(count)
+    ]

@@ -65,7 +65,7 @@ class Representation(NamedTuple):
 def represent(
     model: Model, *, components: int, samples: int, points: int, dense: int, faces: int, seed: int
 ) -> Representation:
-    """Makes all that the methods need: a volume GMM of so many samples, surface points, a coarse mesh."""
+    """Makes all that the methods need: a volume GMM of `samples`, points of the surface, a coarse mesh."""
     key, generator = jax.random.key(seed), np.random.default_rng(seed)
     clouds = [surface_points(model.vertices, model.faces, count, generator) for count in (points, dense)]
     return Representation(
@@ -134,9 +134,10 @@ def pose_error(
         symmetries: (S, 3, 3), rotations that leave the model as it is, the identity among them.
     """
     relative = found[:3, :3] @ true[:3, :3].T
-    # trace(relative S) for all S; atan2-free, as the angle is that of the best trace
-    traces = np.einsum("ij,sji->s", relative, symmetries)
-    rotation = np.degrees(np.arccos(np.clip((traces.max() - 1) / 2, -1, 1)))
+    best = symmetries[np.einsum("ij,sji->s", relative, symmetries).argmax()]
+    # |R - I| = 2 sqrt(2) sin(angle / 2) keeps the digits of small angles, which the trace loses.
+    sine = np.linalg.norm(relative @ best - np.eye(3)) / np.sqrt(8)
+    rotation = 2 * np.degrees(np.arcsin(min(sine, 1.0)))
     middles = [-pose[:3, :3].T @ pose[:3, 3] for pose in (found, true)]
     return float(rotation), float(100 * np.linalg.norm(middles[0] - middles[1]) / extent)
 

@@ -20,7 +20,7 @@ from metaballs.baselines.soft_mesh import icosphere, soft_mesh
 from metaballs.baselines.splat import splat
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from jaxtyping import Array
@@ -37,6 +37,9 @@ METHODS = {
 """Names for readers, in the paper's order."""
 
 BLEND = "two_parameter"
+
+STAGES = (1, 2, 4)
+"""Epochs after which Figure 7 shows a shape."""
 
 
 @dataclass(frozen=True)
@@ -98,12 +101,12 @@ class Outcome(NamedTuple):
     Attributes:
         alpha: (W, H, W), from the unseen views.
         seconds: of the fit, without compilation.
-        shape: of fuzzy metaballs, else None.
+        shapes: of fuzzy metaballs, after the epochs `STAGES` and at the end; else none.
     """
 
     alpha: np.ndarray
     seconds: float
-    shape: FuzzyMetaballs | None = None
+    shapes: Sequence[FuzzyMetaballs] = ()
 
 
 def reconstruct(method: str, task: Task, effort: Effort) -> Outcome:
@@ -113,38 +116,34 @@ def reconstruct(method: str, task: Task, effort: Effort) -> Outcome:
     )
 
 
-def steps_of(task: Task, effort: Effort, epochs: tuple[int, ...]) -> list[FuzzyMetaballs]:
-    """The shape after so many epochs, from the start anew; the checkpoint carries it from one to the next."""
-    return [_fit(task, effort, count, lambda *_: None).shape for count in epochs]
-
-
-def _fit(task: Task, effort: Effort, epochs: int, callback: Callable[[int, int, float], None]):
-    return shape_from_silhouette(
-        task.masks,
-        task.camera,
-        task.seen,
-        key=jax.random.key(task.seed),
-        components=effort.components,
-        blend=BLEND,
-        batch_rays=1600,
-        epochs=epochs,
-        stopping=StoppingRule(window=effort.window, slope=-1e-5),
-        callback=callback,
-        checkpoint=task.checkpoint,
-    )
-
-
 def _fuzzy(task: Task, effort: Effort) -> Outcome:
-    ticks = [time.perf_counter()]
+    """Stops after 1, 2 and 4 epochs to look at the shape; the checkpoint carries it on."""
+    ticks: list[float] = []
+    steps: list[FuzzyMetaballs] = []
 
     def callback(step: int, total: int, loss: float) -> None:
         ticks.append(time.perf_counter())
         task.report(step, total, loss)
 
-    fit = _fit(task, effort, effort.epochs, callback)
-    alpha = _alphas(_fuzzy_image, fit.shape, (), task)
-    step = float(np.median(np.diff(ticks))) if len(ticks) > 2 else 0.0
-    return Outcome(alpha, step * len(fit.history), fit.shape)
+    for epochs in [*(count for count in STAGES if count < effort.epochs), effort.epochs]:
+        fit = shape_from_silhouette(
+            task.masks,
+            task.camera,
+            task.seen,
+            key=jax.random.key(task.seed),
+            components=effort.components,
+            blend=BLEND,
+            batch_rays=1600,
+            epochs=epochs,
+            stopping=StoppingRule(window=effort.window, slope=-1e-5),
+            callback=callback,
+            checkpoint=task.checkpoint,
+        )
+        steps.append(fit.shape)
+    alpha = _alphas(_fuzzy_image, steps[-1], (), task)
+    # a step: the median time from one to the next; none where the whole fit was read from its checkpoint
+    step = float(np.median(np.diff(ticks))) if len(ticks) > 1 else 0.0
+    return Outcome(alpha, step * len(fit.history), steps)
 
 
 def _carving(task: Task, effort: Effort) -> Outcome:

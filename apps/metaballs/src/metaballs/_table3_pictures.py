@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fuzzy_metaballs import Camera, look_at, render
-from metaballs._reconstruct import BLEND, METHODS
+from metaballs._reconstruct import BLEND, METHODS, STAGES
 from metaballs._score import views_of
 
 if TYPE_CHECKING:
@@ -135,7 +135,8 @@ def draw_pictures(
 
 
 def _course_names(count: int) -> list[str]:
-    return [["1 epoch", "2 epochs", "4 epochs", "the end"][k] for k in range(count - 1)] + ["the end"]
+    names = [f"{epochs} epoch{'s' if epochs > 1 else ''}" for epochs in STAGES]
+    return [*names[: count - 1], "the end"]
 
 
 def _fuzzy(shape: FuzzyMetaballs, camera: Camera, pose: np.ndarray) -> np.ndarray:

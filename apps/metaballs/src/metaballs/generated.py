@@ -77,7 +77,7 @@ def _gear(points: np.ndarray) -> np.ndarray:
     """Twelve teeth around a bore."""
     x, y, z = points.T
     radius = np.hypot(x, z)
-    rim = 0.85 + 0.12 * np.tanh(3 * np.sin(12 * np.arctan2(z, x)))
+    rim = 0.85 + 0.12 * np.tanh(3 * np.cos(12 * np.arctan2(z, x)))
     return np.maximum.reduce([radius - rim, 0.35 - radius, np.abs(y) - 0.22])
 
 

@@ -9,8 +9,8 @@ import jax
 import numpy as np
 
 from fuzzy_metaballs import Camera, sphere_views
-from metaballs._arrays import load_arrays, load_shape, save_arrays, shape_arrays
-from metaballs._reconstruct import METHODS, Effort, Task, reconstruct, steps_of
+from metaballs._arrays import load_arrays, load_shapes, save_arrays, shape_arrays
+from metaballs._reconstruct import METHODS, Effort, Task, reconstruct
 from metaballs._score import cross_entropy, masks_of, overlap
 from metaballs._table3_pictures import draw_pictures
 from metaballs.models import TEN, load
@@ -82,8 +82,7 @@ def _run(settings: Settings, context: Context) -> dict[str, float]:
                     report = context.progress(f"{model.name}, {kind}: {title}")
                     outcome = reconstruct(method, task._replace(report=report), settings.effort)
                     kept = {"alpha": outcome.alpha, "seconds": np.array(outcome.seconds)}
-                    if outcome.shape is not None:
-                        kept |= shape_arrays(outcome.shape)
+                    kept |= shape_arrays(outcome.shapes)
                     save_arrays(path, kept)
                 error = cross_entropy(truth, kept["alpha"])
                 context.log(f"{model.name}, {kind}, {title}: {error:.4f} in {float(kept['seconds']):.2f} s")
@@ -92,19 +91,14 @@ def _run(settings: Settings, context: Context) -> dict[str, float]:
                 if method == "fuzzy":
                     overlaps.setdefault(kind, []).append(overlap(truth, kept["alpha"] > 0.5))
                     if kind == "clean":
-                        shapes.append(load_shape(kept))
+                        stages = load_shapes(kept)
+                        shapes.append(stages[-1])
+                        steps = steps or stages
                 if number == 0:
                     shown[f"{method}-{kind}"] = kept["alpha"]
             if number == 0:
-                if kind == "clean":
-                    last = settings.effort.epochs
-                    epochs = tuple(sorted({1, min(2, last), min(4, last), last}))
-                    again = task._replace(checkpoint=context.folder / "steps.npz")
-                    steps = steps_of(again, settings.effort, epochs)
-                else:
-                    shown["masks"] = masks
-                    shown["changed"] = (masks != clean).any((1, 2))
-                shown["truth"] = truth
+                # the noisy masks come last
+                shown |= {"masks": masks, "changed": (masks != clean).any((1, 2)), "truth": truth}
     draw_pictures(context, models=models, shapes=shapes, steps=steps, shown=shown, errors=errors, pose=unseen)
     values = {f"{kind}_{method}": float(np.mean(error)) for (method, kind), error in errors.items()}
     values |= {f"iou_{kind}": float(np.mean(found)) for kind, found in overlaps.items()}

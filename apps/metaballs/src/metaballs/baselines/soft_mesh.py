@@ -11,7 +11,7 @@ import numpy as np
 from metaballs.baselines._images import SoftImage, logit_of_mass, project
 
 if TYPE_CHECKING:
-    from jaxtyping import Array, Float, Int
+    from jaxtyping import Float, Int
 
     from fuzzy_metaballs import Camera
 
@@ -50,37 +50,28 @@ def soft_mesh(
     rows, columns = -(-camera.height // TILE), -(-camera.width // TILE)
     tile = jnp.stack(jnp.meshgrid(jnp.arange(columns), jnp.arange(rows)), axis=-1).reshape(-1, 2) * TILE
     nearest = _nearest_faces(jax.lax.stop_gradient(places[faces]), tile)
-    corners = [places[faces[:, k]] for k in range(3)]
-    # Planes of x and of y, (tiles, 1, faces) against pixels (tiles, pixels, 1): a trailing axis of two would
-    # keep the compiler from vectorising.
+    # Planes of x and of y, (3 corners, tiles, 1, faces) against pixels (tiles, pixels, 1): a trailing axis of
+    # two would keep the compiler from vectorising.
     unit = camera.height / 2
-    (ax, ay), (bx, by), (cx, cy) = (
-        (corner[:, 0][nearest][:, None] / unit, corner[:, 1][nearest][:, None] / unit) for corner in corners
-    )
+    near = jnp.moveaxis(places[faces][nearest], 2, 0)[:, :, None] / unit
+    ax, ay = near[..., 0], near[..., 1]
+    bx, by = jnp.roll(ax, -1, axis=0), jnp.roll(ay, -1, axis=0)
     step = jnp.stack(jnp.meshgrid(jnp.arange(TILE), jnp.arange(TILE)), axis=-1).reshape(-1, 2)
     px, py = ((tile[:, None, k] + step[None, :, k])[..., None] / unit for k in range(2))
 
-    square = jnp.minimum(
-        jnp.minimum(_to_segment(px, py, ax, ay, bx, by), _to_segment(px, py, bx, by, cx, cy)),
-        _to_segment(px, py, cx, cy, ax, ay),
-    )
-    areas = (
-        _cross(bx - px, by - py, cx - px, cy - py),
-        _cross(cx - px, cy - py, ax - px, ay - py),
-        _cross(ax - px, ay - py, bx - px, by - py),
-    )
-    total = areas[0] + areas[1] + areas[2]
-    inside = (areas[0] * total >= 0) & (areas[1] * total >= 0) & (areas[2] * total >= 0)
+    dx, dy, ux, uy = bx - ax, by - ay, px - ax, py - ay
+    share = jnp.clip((ux * dx + uy * dy) / jnp.maximum(dx**2 + dy**2, 1e-12), 0.0, 1.0)
+    square = ((ux - share * dx) ** 2 + (uy - share * dy) ** 2).min(0)
+    areas = dx * uy - dy * ux  # of the pixel with each edge, twice; that of a corner is its opposite edge's
+    total = areas.sum(0)
+    inside = (areas * total >= 0).all(0)
     logit = jnp.where(inside, square, -square) / sigma
     mass = jax.nn.softplus(logit).sum(2)
 
     flat = jnp.abs(total) < 1e-9
-    over = 1 / jnp.where(flat, 1.0, total)
-    of_corners = [depth[faces[:, k]][nearest][:, None] for k in range(3)]
-    plane = sum(jnp.where(flat, 1 / 3, area * over) * z for area, z in zip(areas, of_corners, strict=True))
-    low = jnp.minimum(jnp.minimum(of_corners[0], of_corners[1]), of_corners[2])
-    high = jnp.maximum(jnp.maximum(of_corners[0], of_corners[1]), of_corners[2])
-    plane = jnp.clip(plane, low, high)
+    of_corners = jnp.moveaxis(depth[faces][nearest], 2, 0)[:, :, None]
+    parts = jnp.where(flat, 1 / 3, jnp.roll(areas, -1, axis=0) / jnp.where(flat, 1.0, total))
+    plane = jnp.clip((parts * of_corners).sum(0), of_corners.min(0), of_corners.max(0))
     weights = jax.nn.softmax(jax.nn.log_sigmoid(logit) - plane * sharpness, axis=2)
     blended = (weights * plane).sum(2)
 
@@ -129,15 +120,3 @@ def icosphere(subdivisions: int, radius: float) -> tuple[np.ndarray, np.ndarray]
     inwards = (p * np.cross(q, r)).sum(1) < 0
     faces[inwards] = faces[inwards][:, ::-1]
     return vertices * radius, faces
-
-
-def _to_segment(px: Array, py: Array, ax: Array, ay: Array, bx: Array, by: Array) -> Array:
-    """Squared distances (tiles, pixels, faces)."""
-    dx, dy = bx - ax, by - ay
-    over = 1 / jnp.maximum(dx**2 + dy**2, 1e-12)
-    share = jnp.clip(((px - ax) * dx + (py - ay) * dy) * over, 0.0, 1.0)
-    return (px - ax - share * dx) ** 2 + (py - ay - share * dy) ** 2
-
-
-def _cross(ux: Array, uy: Array, vx: Array, vy: Array) -> Array:
-    return ux * vy - uy * vx
