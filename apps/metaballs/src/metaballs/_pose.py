@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fuzzy_metaballs import Camera, estimate_pose, fit_mesh, look_at, se3_exp, silhouette_loss
+from fuzzy_metaballs import Camera, estimate_pose, fit_mesh, look_at, nearby_poses, se3_exp, silhouette_loss
 from metaballs._open3d import decimate, icp
 from metaballs._score import views_of
 from metaballs.baselines.soft_mesh import soft_mesh
@@ -48,7 +48,8 @@ class Representation(NamedTuple):
     """A model as each method knows it.
 
     Attributes:
-        shape: Gaussians.
+        shape: Gaussians, of the inside, as the paper takes them.
+        surface: Gaussians of the surface, as the package advises for depth.
         sparse: (470, 3), points of its surface.
         dense: (40000, 3), likewise.
         faces: a decimated mesh, vertices and faces.
@@ -56,6 +57,7 @@ class Representation(NamedTuple):
     """
 
     shape: FuzzyMetaballs
+    surface: FuzzyMetaballs
     sparse: np.ndarray
     dense: np.ndarray
     faces: tuple[np.ndarray, np.ndarray]
@@ -65,11 +67,16 @@ class Representation(NamedTuple):
 def represent(
     model: Model, *, components: int, samples: int, points: int, dense: int, faces: int, seed: int
 ) -> Representation:
-    """Makes all that the methods need: a volume GMM of `samples`, points of the surface, a coarse mesh."""
+    """Makes all that the methods need: GMMs of `samples` points, points of the surface, a coarse mesh."""
     key, generator = jax.random.key(seed), np.random.default_rng(seed)
     clouds = [surface_points(model.vertices, model.faces, count, generator) for count in (points, dense)]
+    volume, surface = (
+        fit_mesh(model.vertices, model.faces, components=components, key=key, kind=kind, points=samples)
+        for kind in ("volume", "surface")
+    )
     return Representation(
-        shape=fit_mesh(model.vertices, model.faces, components=components, key=key, points=samples),
+        shape=volume,
+        surface=surface,
         sparse=clouds[0][0],
         dense=clouds[1][0],
         faces=decimate(model.vertices, model.faces, faces),
@@ -187,9 +194,12 @@ def by_icp(
     return icp(points, cloud, method=method, reach=reach, normals=normals) @ trial.start
 
 
-def by_metaballs(trial: Trial, camera: Camera, shape: FuzzyMetaballs, *, steps: int) -> np.ndarray:
-    """The pose by `fuzzy_metaballs.estimate_pose`."""
+def by_metaballs(
+    trial: Trial, camera: Camera, shape: FuzzyMetaballs, *, steps: int, starts: int = 1
+) -> np.ndarray:
+    """The pose by `fuzzy_metaballs.estimate_pose`, from the start and others up to 45 degrees from it."""
     start = jnp.asarray(trial.start, jnp.float32)
+    start = nearby_poses(start, starts, key=jax.random.key(0), angle=np.pi / 4)
     fit = estimate_pose(shape, camera, trial.mask, start=start, depth=trial.depth, max_steps=steps)
     return np.asarray(fit.pose, np.float64)
 

@@ -39,9 +39,10 @@ METHODS = {
     "point": "ICP to points, 470 points",
     "dense_plane": "ICP to planes, 40,000 points",
     "dense_point": "ICP to points, 40,000 points",
+    "starts": "fuzzy metaballs, surface, 8 starts",
     "fuzzy": "fuzzy metaballs",
 }
-"""Names for readers, in the paper's order (without its Pulsar)."""
+"""Names for readers, in the paper's order (without its Pulsar), with our own recipe before its own."""
 
 KINDS = ("clean", "noisy")
 
@@ -70,6 +71,8 @@ class Settings:
     """of the soft mesh"""
     steps: int = 1000
     """of fuzzy metaballs at most"""
+    starts: int = 8
+    """of fuzzy metaballs in our recipe"""
     peer_steps: int = 60
     """of the splat and of the soft mesh"""
     depth_noise: float = 0.02
@@ -141,6 +144,9 @@ def _errors_of(model: Model, number: int, camera: Camera, settings: Settings, co
                 "points": by_splat(trial, camera, known.sparse, model.extent, settings.peer_steps),
                 "mesh": by_soft_mesh(trial, camera, known.faces, model.extent, settings.peer_steps),
                 "fuzzy": by_metaballs(trial, camera, known.shape, steps=settings.steps),
+                "starts": by_metaballs(
+                    trial, camera, known.surface, steps=settings.steps, starts=settings.starts
+                ),
             }
             clouds = {"": (known.sparse, known.normals[0]), "dense_": (known.dense, known.normals[1])}
             for prefix, (cloud, normals) in clouds.items():
@@ -205,14 +211,14 @@ EXPERIMENT = Experiment(
     title="Table 2: camera pose from one depth image, clean and noisy",
     about=(
         "A model is seen from a random side; the search starts up to 45 degrees and half a model scale "
-        "away. Fuzzy metaballs (a volume GMM of 40 Gaussians), a point splat and a soft mesh descend on "
-        "silhouette and depth; Open3D's ICP, to points and to planes, moves the depth image's points onto "
-        "470 or 40,000 points of the model. The error is the geometric mean of rotation (degrees) and "
-        "translation (percent of scale); for a symmetric model the nearest of its symmetric poses counts. "
-        "Noisy images lack an eighth of the mask and have a stereo camera's depth noise. Beside the "
-        "paper's mean and IQR stands the median, as the mean hides how often a method is right to the last "
-        "digit. From a folder of the paper's models these seven are taken: armadillo, buddha, dragon, "
-        "lucy, bunny, yoga1, plane. The picture is Figure 5."
+        "away. Fuzzy metaballs (a volume GMM of 40 Gaussians; by our own recipe a surface GMM and eight "
+        "starts), a point splat and a soft mesh descend on silhouette and depth; Open3D's ICP, to points "
+        "and to planes, moves the depth image's points onto 470 or 40,000 points of the model. The error "
+        "is the geometric mean of rotation (degrees) and translation (percent of scale); for a symmetric "
+        "model the nearest of its symmetric poses counts. Noisy images lack an eighth of the mask and have "
+        "a stereo camera's depth noise. Beside the paper's mean and IQR stands the median, as the mean "
+        "hides how often a method is right to the last digit. From a folder of the paper's models these "
+        "seven are taken: armadillo, buddha, dragon, lucy, bunny, yoga1, plane. The picture is Figure 5."
     ),
     paper=PAPER,
     presets={
@@ -227,6 +233,7 @@ EXPERIMENT = Experiment(
             dense=1000,
             faces=80,
             steps=150,
+            starts=3,
             peer_steps=10,
         ),
         "quick": Settings(),
@@ -237,10 +244,16 @@ EXPERIMENT = Experiment(
         Figure(
             key=f"{statistic}_{kind}_{method}",
             label=f"{name}, {'noise-free' if kind == 'clean' else 'noisy'}: {title}",
-            published=None if column is None else _PUBLISHED[method][k][column],
+            published=None if column is None or method not in _PUBLISHED else _PUBLISHED[method][k][column],
             source="" if column is None else f"Table 2, {'noise-free' if kind == 'clean' else 'noisy'}",
             comparable=False,
-            cause=_CAUSE if column is not None else "The paper prints no medians.",
+            cause=(
+                "The paper prints no medians."
+                if column is None
+                else _CAUSE
+                if method in _PUBLISHED
+                else "Not in the paper: a mixture of the surface, and eight starts in place of one."
+            ),
             smoke=Band(0.0, 60.0, "45 degrees and half a scale are the worst of starts; more is a divergence")
             if method in ("start", "fuzzy") and statistic == "mean"
             else None,
