@@ -37,7 +37,8 @@ def _contract_axis(basis: Tensor, net: Tensor, axis: int) -> Tensor:
     rest = net.shape[axis + 3 :]
     if not rest:
         return torch.matmul(net, _spread(basis, axis).mT)
-    return torch.matmul(_spread(basis, axis + 1), net.flatten(axis + 3)).unflatten(-1, rest)
+    product = torch.matmul(_spread(basis, axis + 1), net.flatten(axis + 3))
+    return product.view(*product.shape[:-1], *rest)
 
 
 def _spread(basis: Tensor, count: int) -> Tensor:
