@@ -37,6 +37,23 @@ def in_workspace(session: nox.Session, *command: str) -> None:
     session.run("uv", "run", *command, external=True)
 
 
+def side_by_side(session: nox.Session, commands: dict[str, list[str]]) -> None:
+    """Runs commands that need nothing of each other, as many at a time as there are cores."""
+
+    def run(command: list[str]) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        )
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        done = dict(zip(commands, pool.map(run, commands.values()), strict=True))
+    for name, result in done.items():
+        session.log(f"{' '.join(commands[name])}: exit status {result.returncode}")
+        print(result.stdout)
+    if failed := [name for name, result in done.items() if result.returncode]:
+        session.error(f"failed: {', '.join(failed)}")
+
+
 @nox.session(venv_backend="none")
 def lint(session: nox.Session) -> None:
     """Style: ruff's rules and its formatting."""
@@ -54,8 +71,8 @@ def types(session: nox.Session) -> None:
 def wheels(session: nox.Session) -> None:
     """Builds each package: a source archive, and from that its wheel, into `dist/`."""
     shutil.rmtree(DIST, ignore_errors=True)
-    for package in WHEELS:
-        session.run("uv", "build", "--quiet", "--package", package, "--out-dir", str(DIST), external=True)
+    build = ["uv", "build", "--quiet", "--out-dir", str(DIST), "--package"]
+    side_by_side(session, {package: [*build, package] for package in WHEELS})
     session.log("built " + ", ".join(sorted(wheel.name for wheel in DIST.glob("*.whl"))))
 
 
@@ -135,23 +152,9 @@ def repro(session: nox.Session, paper: str) -> None:
 
 @nox.session(venv_backend="none")
 def papers(session: nox.Session) -> None:
-    """`repro` for all papers, as many at a time as there are cores; leaves the runs in `SMOKE_RUNS`."""
+    """`repro` for all papers; leaves the runs in `SMOKE_RUNS`."""
     shutil.rmtree(SMOKE_RUNS, ignore_errors=True)
-
-    def run(paper: str) -> subprocess.CompletedProcess[str]:
-        command = smoke(paper, SMOKE_RUNS)
-        return subprocess.run(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-        )
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        done = dict(zip(PAPERS, pool.map(run, PAPERS), strict=True))
-    for paper, result in done.items():
-        session.log(f"repro run {paper}: exit status {result.returncode}")
-        print(result.stdout)
-    failed = [paper for paper, result in done.items() if result.returncode]
-    if failed:
-        session.error(f"an experiment failed, or a figure lies outside its band: {', '.join(failed)}")
+    side_by_side(session, {paper: smoke(paper, SMOKE_RUNS) for paper in PAPERS})
 
 
 @nox.session(venv_backend="none", requires=["papers"])
@@ -165,18 +168,13 @@ def integration(session: nox.Session) -> None:
 @nox.session(venv_backend="none")
 def docs(session: nox.Session) -> None:
     """The documentation without a warning, and every example in it and in the docstrings executed."""
-    in_workspace(session, "sphinx-build", "-q", "-W", "--keep-going", "-E", "docs", "docs/_build/html")
     sources = [f"packages/{package}/src" for package in WHEELS]
-    in_workspace(
-        session,
-        "pytest",
-        "-q",
-        "--doctest-modules",
-        "--doctest-glob=*.rst",
-        "docs",
-        *sources,
-        *session.posargs,
-    )
+    options = ["-q", "--doctest-modules", "--doctest-glob=*.rst"]
+    commands = {
+        "the pages": ["sphinx-build", "-q", "-W", "--keep-going", "-E", "docs", "docs/_build/html"],
+        "the examples": ["pytest", *options, "docs", *sources, *session.posargs],
+    }
+    side_by_side(session, {name: ["uv", "run", *command] for name, command in commands.items()})
 
 
 @nox.session(venv_backend="none", default=False)
