@@ -27,8 +27,12 @@ import matplotlib
 import numpy as np
 import numpy.typing
 import optax  # noqa: F401
+import PIL.Image  # noqa: F401
 import pytest
+import rich.progress  # noqa: F401
 import skimage.measure  # noqa: F401
+import trimesh  # noqa: F401
+import tyro  # noqa: F401
 from jaxtyping import install_import_hook
 
 matplotlib.use("Agg")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from fuzzy_metaballs._command.main import Fit
+    from fuzzy_metaballs._command.options import Fit
     from fuzzy_metaballs._shape import FuzzyMetaballs
 
 

@@ -15,7 +15,7 @@ from fuzzy_metaballs._pose import look_at
 from fuzzy_metaballs._render import Image, render
 
 if TYPE_CHECKING:
-    from fuzzy_metaballs._command.main import Mesh, Render
+    from fuzzy_metaballs._command.options import Mesh, Render
 
 _MESHES = (".ply", ".stl", ".obj", ".glb")
 

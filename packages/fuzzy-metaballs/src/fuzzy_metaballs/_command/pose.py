@@ -16,7 +16,7 @@ from fuzzy_metaballs._fitting.pose import estimate_pose
 from fuzzy_metaballs._pose import nearby_poses
 
 if TYPE_CHECKING:
-    from fuzzy_metaballs._command.main import Pose
+    from fuzzy_metaballs._command.options import Pose
 
 
 def find(command: Pose) -> None:
