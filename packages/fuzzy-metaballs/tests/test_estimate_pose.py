@@ -7,7 +7,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from fuzzy_metaballs import Camera, FuzzyMetaballs, StoppingRule, estimate_pose, look_at, nearby_poses, render
+from fuzzy_metaballs import (
+    Camera,
+    FuzzyMetaballs,
+    StoppingRule,
+    estimate_pose,
+    look_at,
+    nearby_poses,
+    render,
+    se3_exp,
+    track_poses,
+)
 from fuzzy_metaballs._fitting.pose_covariance import pose_covariance
 from fuzzy_metaballs._fitting.stopping import Course
 from fuzzy_metaballs._fitting.view import View, moved, seen, view_of
@@ -175,11 +185,31 @@ def test_bad_starts():
         nearby_poses(TRUTH, 2, key=jax.random.key(0), angle=-1.0)
 
 
+def test_a_moving_camera_is_followed():
+    poses = [TRUTH @ np.asarray(se3_exp(step * jnp.array([0.1, 0, 0.1, 0, 0.08, 0]))) for step in range(3)]
+    images = [render(shape_of(), CAMERA, pose, blend="two_parameter") for pose in poses]
+    masks = [np.asarray(image.alpha) for image in images]
+    depths = [np.where(mask > 0.5, image.depth, np.nan) for mask, image in zip(masks, images, strict=True)]
+    calls = []
+    options = {"start": TRUTH, "depths": depths, "stopping": RULE, "max_steps": 300}
+    fits = track_poses(shape_of(), CAMERA, masks, callback=lambda *call: calls.append(call), **options)
+    assert [call[:2] for call in calls] == [(1, 3), (2, 3), (3, 3)]
+    for fit, pose in zip(fits, poses, strict=True):
+        np.testing.assert_allclose(fit.pose, pose, atol=5e-3)
+    # The third frame starts where the first two point to, which is where it is.
+    assert fits[2].history[0] < fits[1].history[0]
+    with pytest.raises(ValueError, match="frame 1: `mask` is empty"):
+        track_poses(shape_of(), CAMERA, [masks[0], masks[1] * 0], start=TRUTH, max_steps=1)
+    with pytest.raises(ValueError, match="`depths` must be as many as `masks`, 3; got 2"):
+        track_poses(shape_of(), CAMERA, masks, start=TRUTH, depths=depths[:2])
+
+
 def test_unknown_depths_do_not_count():
     mask, depth = images_of()
-    depth[5:9] = 0.0
-    depth[9:11] = np.inf
+    rows = np.flatnonzero(np.isfinite(depth).any(1))[:2]
+    depth[rows[0]] = 0.0
+    depth[rows[1]] = np.inf
     view = view_of(CAMERA, mask, depth)
     known = np.asarray(view.known).reshape(20, 24)
-    assert not known[5:11].any()
+    assert not known[rows].any()
     assert known.sum() == (np.isfinite(depth) & (depth > 0)).sum() > 10

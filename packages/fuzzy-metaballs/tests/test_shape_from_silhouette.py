@@ -124,6 +124,28 @@ def test_a_broken_run_goes_on_to_the_same_result(tmp_path):
             fit(masks, poses=poses, epochs=3, checkpoint=path)
 
 
+def test_rough_poses_are_refined(rng):
+    poses = views(8)
+    masks, rough = ball_masks(poses), poses.copy()
+    rough[1:, :3, 3] += 0.15 * rng.normal(size=(7, 3))
+    refined = fit(masks, poses=rough, pose_rate=0.2, epochs=15)
+    kept = fit(masks, poses=rough, epochs=15)
+    np.testing.assert_array_equal(kept.poses, rough)
+    assert refined.history[-20:].mean() < 0.7 * kept.history[-20:].mean()
+    np.testing.assert_array_equal(refined.poses[0], rough[0])
+
+    def error(fitted) -> float:
+        """How far from its place the ball's middle is seen: all that a ball's mask shows of a pose."""
+        middle = np.asarray(fitted.shape.weights @ fitted.shape.means)
+        places = []
+        for some, point in ((np.asarray(fitted.poses), middle), (poses, CENTER)):
+            seen = np.einsum("vji,vj->vi", some[:, :3, :3], point - some[:, :3, 3])
+            places.append(seen[:, :2] / seen[:, 2:])
+        return np.linalg.norm(places[0] - places[1], axis=1).mean()
+
+    assert error(refined) < 0.5 * error(kept)
+
+
 def test_missing_optax_is_named(monkeypatch):
     real = builtins.__import__
 
@@ -157,6 +179,7 @@ def with_pixel(value: float) -> np.ndarray:
         ({"epochs": 0}, "`epochs` must be at least 1; got 0"),
         ({"learning_rate": -1.0}, "`learning_rate` must be positive; got -1"),
         ({"batch_rays": 10**6}, r"`batch_rays` must lie in \[1, 1728\].*got 1000000"),
+        ({"pose_rate": -0.1}, "`pose_rate` must be at least 0; got -0.1"),
         ({"components": 0}, "`components` must be at least 1; got 0"),
     ],
 )

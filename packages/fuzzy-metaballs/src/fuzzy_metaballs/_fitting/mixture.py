@@ -15,7 +15,7 @@ from fuzzy_metaballs._shape import FuzzyMetaballs
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jaxtyping import Array, Float
+    from jaxtyping import Array, Float, Int
 
     from fuzzy_metaballs._check import ArrayLike
 
@@ -165,7 +165,7 @@ def _from_centers(
         )
         return which, jnp.zeros(n, points.dtype).at[which].add(1)
 
-    def lloyd(_: int, centers: Float[Array, "n 3"]) -> Float[Array, "n 3"]:
+    def lloyd(_: Int[Array, ""], centers: Float[Array, "n 3"]) -> Float[Array, "n 3"]:
         which, counts = assign(centers)
         sums = jnp.zeros_like(centers).at[which].add(points)
         # An empty cluster keeps its centre.

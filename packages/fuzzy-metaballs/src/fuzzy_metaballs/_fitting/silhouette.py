@@ -17,6 +17,7 @@ from fuzzy_metaballs._blend import BLENDS
 from fuzzy_metaballs._check import as_floats, check, choose
 from fuzzy_metaballs._fitting.losses import silhouette_loss
 from fuzzy_metaballs._fitting.stopping import Course, StoppingRule
+from fuzzy_metaballs._pose import se3_exp
 from fuzzy_metaballs._render import BlendName, default_chunk_size, trace
 from fuzzy_metaballs._shape import FuzzyMetaballs
 
@@ -41,11 +42,13 @@ class SilhouetteFit:
     Attributes:
         shape: in world units.
         history: (steps,), loss of each batch of rays before its step.
+        poses: (V, 4, 4), camera to world: as given, or refined.
         learning_rates: (steps,), of each step.
         stopped: "converged" by the stopping rule, or "epochs" when they were used up first.
     """
 
     shape: FuzzyMetaballs
+    poses: Float[Array, "v 4 4"]
     history: np.ndarray
     learning_rates: np.ndarray
     stopped: Literal["converged", "epochs"]
@@ -84,6 +87,7 @@ def shape_from_silhouette(
     components: int = 40,
     blend: BlendName = "two_parameter",
     learning_rate: float = 0.05,
+    pose_rate: float = 0.0,
     batch_rays: int = 800,
     epochs: int = 10,
     stopping: StoppingRule | None = None,
@@ -104,6 +108,9 @@ def shape_from_silhouette(
         components: N.
         blend: as in `render`. The default's gradient does not fade far from the shape.
         learning_rate: of Adam at the start.
+        pose_rate: of the poses, as a share of `learning_rate`: above 0 the poses are only a start and are
+            refined together with the shape, each but the first by a twist about the object's middle (in
+            radii and radians). 0.1 suits poses that are wrong by some hundredths.
         batch_rays: rays in a step, drawn without replacement from all views together.
         epochs: passes over all rays at most.
         stopping: when to lower the learning rate and to stop; by default the paper's rule
@@ -123,6 +130,8 @@ def shape_from_silhouette(
     masks, poses = _checked(masks, camera, poses)
     if not learning_rate > 0:
         raise ValueError(f"`learning_rate` must be positive; got {learning_rate:g}.")
+    if not pose_rate >= 0:
+        raise ValueError(f"`pose_rate` must be at least 0; got {pose_rate:g}.")
     if epochs < 1:
         raise ValueError(f"`epochs` must be at least 1; got {epochs}.")
     if not 1 <= batch_rays <= masks.size:
@@ -141,10 +150,20 @@ def shape_from_silhouette(
 
     per_epoch = masks.size // batch_rays
     rays = _Rays(origins, directions, labels)
-    state = _State(shape, _optimizer().init(shape), Course.begin(stopping), [], [])
+    unknowns = _Unknowns(shape, jnp.zeros((len(poses), 6), dtype))
+    state = _State(unknowns, _optimizer().init(unknowns), Course.begin(stopping), [], [])
+    rates = jnp.asarray([learning_rate, learning_rate * pose_rate], dtype)
     identity = ""
     if checkpoint is not None:
-        settings = (components, blend, learning_rate, batch_rays, stopping, jax.random.key_data(key).tolist())
+        settings = (
+            components,
+            blend,
+            learning_rate,
+            pose_rate,
+            batch_rays,
+            stopping,
+            jax.random.key_data(key).tolist(),
+        )
         identity = _identity(settings, masks, poses, camera)
         state = _load(checkpoint, identity, state)
     total = epochs * per_epoch
@@ -153,7 +172,7 @@ def shape_from_silhouette(
         order = jax.random.permutation(jax.random.fold_in(order_key, epoch), masks.size)
         batches = order[: per_epoch * batch_rays].reshape(per_epoch, batch_rays)
         for first in range(done, per_epoch, _BLOCK):
-            state.walk(rays, batches[first : first + _BLOCK], learning_rate, blend, stopping)
+            state.walk(rays, batches[first : first + _BLOCK], rates, blend, stopping)
             if callback is not None:
                 for step in range(epoch * per_epoch + first, len(state.losses)):
                     callback(step + 1, total, state.losses[step])
@@ -162,7 +181,8 @@ def shape_from_silhouette(
         if checkpoint is not None:
             _save(checkpoint, identity, state)
     return SilhouetteFit(
-        shape=_in_world(state.shape, center, radius),
+        shape=_in_world(state.unknowns.shape, center, radius),
+        poses=_refined(poses, state.unknowns.twists, center, radius) if pose_rate else poses,
         history=np.array(state.losses),
         learning_rates=np.array(state.rates),
         stopped="converged" if state.has_stopped(stopping) else "epochs",
@@ -177,11 +197,18 @@ class _Rays(NamedTuple):
     labels: Float[Array, " all"]
 
 
+class _Unknowns(NamedTuple):
+    """What is sought, in the fit's frame."""
+
+    shape: FuzzyMetaballs
+    twists: Float[Array, "v 6"]
+
+
 @dataclass
 class _State:
     """All that a fit carries from step to step."""
 
-    shape: FuzzyMetaballs
+    unknowns: _Unknowns
     moments: Any
     course: Course
     losses: list[float]
@@ -194,21 +221,21 @@ class _State:
         self,
         rays: _Rays,
         batches: Int[Array, "steps rays"],
-        learning_rate: float,
+        rates: Float[Array, "2"],
         blend: BlendName,
         stopping: StoppingRule,
     ) -> None:
         """Takes one step for each batch, until the fit stops."""
         real = len(batches)
         batches = jnp.pad(batches, ((0, _BLOCK - real), (0, 0)))  # one size, one compilation
-        state = self.shape, self.moments, self.course
-        counts = jnp.asarray(learning_rate, rays.labels.dtype), jnp.asarray(real)
-        state, losses, drops = _block(state, rays, batches, *counts, blend=blend, stopping=stopping)
-        self.shape, self.moments, self.course = state
+        state = self.unknowns, self.moments, self.course
+        options = {"blend": blend, "stopping": stopping, "refine": bool(rates[1] > 0)}
+        state, losses, drops = _block(state, rays, batches, rates, jnp.asarray(real), **options)
+        self.unknowns, self.moments, self.course = state
         drops = np.asarray(drops)
         taken = (drops < stopping.drops) & (np.arange(_BLOCK) < real)
         self.losses += np.asarray(losses)[taken].tolist()
-        self.rates += (learning_rate * stopping.factor ** drops[taken].astype(float)).tolist()
+        self.rates += (float(rates[0]) * stopping.factor ** drops[taken].astype(float)).tolist()
 
 
 def _require_optax() -> None:
@@ -224,39 +251,52 @@ def _optimizer() -> Any:
     return optax.scale_by_adam()
 
 
-@partial(jax.jit, static_argnames=("blend", "stopping"))
+@partial(jax.jit, static_argnames=("blend", "stopping", "refine"))
 def _block(
-    state: tuple[FuzzyMetaballs, Any, Course],
+    state: tuple[_Unknowns, Any, Course],
     rays: _Rays,
     batches: Int[Array, "steps rays"],
-    learning_rate: Float[Array, ""],
+    rates: Float[Array, "2"],
     real: Int[Array, ""],
     blend: BlendName,
     stopping: StoppingRule,
-) -> tuple[tuple[FuzzyMetaballs, Any, Course], Float[Array, " steps"], Int[Array, " steps"]]:
+    refine: bool,
+) -> tuple[tuple[_Unknowns, Any, Course], Float[Array, " steps"], Int[Array, " steps"]]:
     """Steps on the device; also each step's loss and how often the rate had fallen before it.
 
     Batches from `real` on are padding: they change nothing, nor does any once the fit has stopped.
     """
 
-    def loss(shape: FuzzyMetaballs, batch: Int[Array, " rays"]) -> Float[Array, ""]:
+    def loss(unknowns: _Unknowns, batch: Int[Array, " rays"]) -> Float[Array, ""]:
+        shape, twists = unknowns
+        origins, directions = rays.origins[batch], rays.directions[batch]
+        if refine:
+            # The first view stays, or the whole world could turn.
+            motions = jax.vmap(se3_exp)(twists.at[0].set(0))[batch // (len(rays.labels) // len(twists))]
+            origins = jnp.einsum("rij,rj->ri", motions[:, :3, :3], origins) + motions[:, :3, 3]
+            directions = jnp.einsum("rij,rj->ri", motions[:, :3, :3], directions)
         _, alpha_logit, _ = trace(
             shape,
-            rays.origins[batch],
-            rays.directions[batch],
-            features=jnp.zeros((shape.components, 1), rays.origins.dtype),
+            origins,
+            directions,
+            features=jnp.zeros((shape.components, 1), origins.dtype),
             blend=blend,
             chunk_size=default_chunk_size(),
         )
         return silhouette_loss(alpha_logit, rays.labels[batch])
 
-    def step(state: tuple[FuzzyMetaballs, Any, Course], item: tuple[Array, Array]):
-        shape, moments, course = state
+    def step(state: tuple[_Unknowns, Any, Course], item: tuple[Array, Array]):
+        unknowns, moments, course = state
         index, batch = item
-        value, gradient = jax.value_and_grad(loss)(shape, batch)
+        value, gradient = jax.value_and_grad(loss)(unknowns, batch)
         updates, after = _optimizer().update(gradient, moments)
-        rate = learning_rate * jnp.asarray(stopping.factor, learning_rate.dtype) ** course.drops
-        new = jax.tree.map(lambda x, u: x - rate * u, shape, updates), after, course.after(value, stopping)
+        shape_rate, pose_rate = rates * jnp.asarray(stopping.factor, rates.dtype) ** course.drops
+        shape = jax.tree.map(lambda x, u: x - shape_rate * u, unknowns.shape, updates.shape)
+        new = (
+            _Unknowns(shape, unknowns.twists - pose_rate * updates.twists),
+            after,
+            course.after(value, stopping),
+        )
         going = (course.drops < stopping.drops) & (index < real)
         return jax.tree.map(lambda x, old: jnp.where(going, x, old), new, state), (value, course.drops)
 
@@ -334,6 +374,19 @@ def _in_world(shape: FuzzyMetaballs, center: np.ndarray, radius: float) -> Fuzzy
     )
 
 
+def _refined(
+    poses: Float[Array, "v 4 4"], twists: Float[Array, "v 6"], center: np.ndarray, radius: float
+) -> Float[Array, "v 4 4"]:
+    """The poses moved by their twists, in world units."""
+    motions = np.asarray(jax.vmap(se3_exp)(twists.at[0].set(0)), np.float64)
+    given = np.asarray(poses, np.float64)
+    refined = given.copy()
+    refined[:, :3, :3] = motions[:, :3, :3] @ given[:, :3, :3]
+    offsets = np.einsum("vij,vj->vi", motions[:, :3, :3], given[:, :3, 3] - center)
+    refined[:, :3, 3] = offsets + radius * motions[:, :3, 3] + center
+    return jnp.asarray(refined, poses.dtype)
+
+
 def _identity(settings: tuple[Any, ...], masks: np.ndarray, poses: Array, camera: Camera) -> str:
     """A fingerprint of all that the course of a fit depends on; `epochs` only says how far it goes."""
     digest = hashlib.sha256(repr(settings).encode())
@@ -343,7 +396,7 @@ def _identity(settings: tuple[Any, ...], masks: np.ndarray, poses: Array, camera
 
 
 def _save(path: Path, identity: str, state: _State) -> None:
-    leaves = jax.tree.leaves((state.shape, state.moments, state.course))
+    leaves = jax.tree.leaves((state.unknowns, state.moments, state.course))
     arrays: dict[str, Any] = {f"leaf_{i}": np.asarray(leaf) for i, leaf in enumerate(leaves)}
     arrays |= {"identity": identity, "losses": state.losses, "rates": state.rates}
     temporary = path.with_name(path.name + ".partial")
@@ -364,8 +417,8 @@ def _load(path: Path, identity: str, fresh: _State) -> _State:
         raise ValueError(f"`checkpoint` {path} cannot be read; delete it to start anew.") from error
     if str(stored.get("identity")) != identity:
         raise ValueError(f"`checkpoint` {path} belongs to other arguments; delete it or name another file.")
-    leaves, structure = jax.tree.flatten((fresh.shape, fresh.moments, fresh.course))
-    shape, moments, course = structure.unflatten(
+    leaves, structure = jax.tree.flatten((fresh.unknowns, fresh.moments, fresh.course))
+    unknowns, moments, course = structure.unflatten(
         [jnp.asarray(stored[f"leaf_{i}"]) for i in range(len(leaves))]
     )
-    return _State(shape, moments, course, stored["losses"].tolist(), stored["rates"].tolist())
+    return _State(unknowns, moments, course, stored["losses"].tolist(), stored["rates"].tolist())
