@@ -3,17 +3,24 @@ from __future__ import annotations
 import gzip
 import json
 
+import jax
 import numpy as np
 import pytest
 from skimage.io import imsave
 
+from fuzzy_metaballs import Camera, FuzzyMetaballs, sphere_views
 from metaballs import figure4, figure9, gmm, table1, table2, table3
+from metaballs._arrays import save_arrays, shape_arrays
+from metaballs._reconstruct import METHODS
+from metaballs._score import masks_of
+from metaballs.models import load
 from repro.testing import RecordingContext
 
 
 def test_presets_are_the_paper_where_it_says_so():
     effort = table3.EXPERIMENT.presets["paper"].effort
-    assert (effort.components, effort.cells, effort.images, effort.nerf_hidden) == (40, 384, 2000, 128)
+    assert (effort.components, effort.cells, effort.nerf_hidden) == (40, 384, 128)
+    assert (effort.splat_images, effort.mesh_images) == (2000, 2000)
     assert table3.EXPERIMENT.presets["paper"].models == 10
     assert table2.EXPERIMENT.presets["paper"].models == 7
     for preset in (table1.EXPERIMENT.presets["paper"], table2.EXPERIMENT.presets["paper"]):
@@ -102,3 +109,27 @@ def test_a_video_in_the_layout_of_co3d(tmp_path):
         figure9.co3d(tmp_path, 5, 60)
     with pytest.raises(ValueError, match=r"holds no frame_annotations\.jgz"):
         figure9.co3d(folder, 5, 60)
+
+
+def test_table3_scores_what_was_kept_and_draws_it(tmp_path):
+    """Every method's alpha is 1/2 everywhere but for fuzzy metaballs, which know the truth."""
+    settings = table3.Settings(models=1, resolution=24, views=4, pixels=16)
+    model = load(None, 1, resolution=24)[0]
+    camera = Camera.from_fov(16, 16, fov=table3.FIELD_OF_VIEW)
+    unseen = np.asarray(sphere_views(4, distance=table3.DISTANCE, phase=2.6))
+    truth = masks_of(model.vertices, model.faces, camera, unseen)
+    shape = FuzzyMetaballs.sphere(4, key=jax.random.key(0))
+    for kind in ("clean", "noisy"):
+        for method in METHODS:
+            arrays = {"alpha": np.full(truth.shape, 0.5), "seconds": np.array(2.0)}
+            if method == "fuzzy":
+                arrays = {"alpha": truth.astype(float), "seconds": np.array(1.0), **shape_arrays([shape] * 4)}
+            save_arrays(tmp_path / f"rabbit-{kind}-{method}.npz", arrays)
+    context = RecordingContext(tmp_path)
+    values = table3.run(settings, context)
+    assert set(values) == {figure.key for figure in table3.EXPERIMENT.figures}
+    assert values["clean_nerf"] == pytest.approx(np.log(2))
+    assert values["noisy_fuzzy"] == pytest.approx(-np.log1p(-1e-6), rel=1e-6)
+    assert (values["iou_clean"], values["seconds_fuzzy"], values["seconds_mesh"]) == (1, 1, 2)
+    assert set(context.pictures) == {"figure6", "figure7", "figure8", "errors"}
+    assert not context.steps  # nothing was fitted

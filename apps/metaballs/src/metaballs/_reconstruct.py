@@ -52,7 +52,8 @@ class Effort:
         window: steps the stopping rule looks back, for all methods.
         cells: of voxel carving along each side; the paper takes 384.
         points: of the splat; the paper's fidelity of 40 Gaussians.
-        images: seen by the splat and the soft mesh at most, one a step; the paper takes 2000.
+        splat_images: seen by the splat at most, one a step; the paper takes 2000.
+        mesh_images: seen by the soft mesh likewise.
         subdivisions: of the soft mesh's icosahedron; the paper takes 2.
         nerf_steps: at most.
         nerf_rays: in a step.
@@ -65,7 +66,8 @@ class Effort:
     window: int = 200
     cells: int = 128
     points: int = 470
-    images: int = 320
+    splat_images: int = 2000
+    mesh_images: int = 300
     subdivisions: int = 2
     nerf_steps: int = 250
     nerf_rays: int = 512
@@ -157,14 +159,14 @@ def _carving(task: Task, effort: Effort) -> Outcome:
 
 def _points(task: Task, effort: Effort) -> Outcome:
     points = 0.3 * jax.random.normal(jax.random.key(task.seed), (effort.points, 3))
-    return _descend(task, effort, _points_loss, points, (), rate=0.01, window=100)
+    return _descend(task, effort.splat_images, _points_loss, points, (), rate=0.01, window=100)
 
 
 def _mesh(task: Task, effort: Effort) -> Outcome:
     vertices, faces = icosphere(effort.subdivisions, 0.5)
     return _descend(
         task,
-        effort,
+        effort.mesh_images,
         _mesh_loss,
         jnp.asarray(vertices, jnp.float32),
         jnp.asarray(faces),
@@ -195,7 +197,7 @@ _points_loss, _mesh_loss = partial(_view_loss, _points_image), partial(_view_los
 
 def _descend(
     task: Task,
-    effort: Effort,
+    images: int,
     loss: partial[Array],
     parameters: Array,
     fixed: Array | tuple[()],
@@ -210,7 +212,7 @@ def _descend(
         data,
         items=len(task.masks),
         batch=1,
-        steps=effort.images,
+        steps=images,
         rate=rate,
         seed=task.seed,
         stopping=StoppingRule(window=window, slope=-1e-5),

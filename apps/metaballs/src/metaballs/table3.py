@@ -122,7 +122,7 @@ _PUBLISHED = {
 _CAUSES = {
     "carving": "Ours carves other models, on its own grid, and is scored by the carved cells' surface, "
     "so every wrong pixel costs the 13.8 of the clip.",
-    "points": "Other models; a splat in JAX stands for PyTorch3D's, with discs of 2 pixels and fewer images.",
+    "points": "Other models; a splat in JAX stands for PyTorch3D's, with discs of 2 pixels.",
     "mesh": "Other models; a soft rasteriser in JAX stands for PyTorch3D's, with fewer images.",
     "nerf": "Other models; a smaller field, trained for fewer steps, than the paper's.",
     "fuzzy": "Other models than the paper's ten; the renderer's later form with two parameters.",
@@ -156,7 +156,8 @@ EXPERIMENT = Experiment(
                 window=100,
                 cells=32,
                 points=150,
-                images=40,
+                splat_images=40,
+                mesh_images=40,
                 subdivisions=1,
                 nerf_steps=40,
                 nerf_rays=256,
@@ -164,12 +165,12 @@ EXPERIMENT = Experiment(
                 nerf_hidden=32,
             ),
         ),
-        "quick": Settings(effort=Effort(images=150, nerf_hidden=64)),
+        "quick": Settings(effort=Effort(nerf_hidden=64)),
         "paper": Settings(
             models=10,
             resolution=96,
             effort=Effort(
-                epochs=60, cells=384, images=2000, nerf_steps=6000, nerf_rays=1024, nerf_samples=64
+                epochs=60, cells=384, mesh_images=2000, nerf_steps=6000, nerf_rays=1024, nerf_samples=64
             ),
         ),
     },
