@@ -159,10 +159,10 @@ def symmetries_of(model: Model, *, tolerance: float = 0.01, most: int = 24) -> n
     Returns:
         (S, 3, 3), the identity first.
     """
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     points, _ = surface_points(model.vertices, model.faces, 4000, np.random.default_rng(0))
-    tree = cKDTree(surface_points(model.vertices, model.faces, 40000, np.random.default_rng(1))[0])
+    tree = KDTree(surface_points(model.vertices, model.faces, 40000, np.random.default_rng(1))[0])
     reach = tolerance * model.extent + np.quantile(tree.query(points)[0], 0.95)
     found = [np.eye(3)]
     for axis in np.eye(3):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from jaxtyping import Array
 
-    from fuzzy_metaballs import Camera, FuzzyMetaballs
+    from fuzzy_metaballs import Camera, FuzzyMetaballs, SilhouetteFit
 
 METHODS = {
     "carving": "voxel carving",
@@ -121,14 +121,14 @@ def reconstruct(method: str, task: Task, effort: Effort) -> Outcome:
 def _fuzzy(task: Task, effort: Effort) -> Outcome:
     """Stops after 1, 2 and 4 epochs to look at the shape; the checkpoint carries it on."""
     ticks: list[float] = []
-    steps: list[FuzzyMetaballs] = []
+    fits: list[SilhouetteFit] = []
 
     def callback(step: int, total: int, loss: float) -> None:
         ticks.append(time.perf_counter())
         task.report(step, total, loss)
 
     for epochs in [*(count for count in STAGES if count < effort.epochs), effort.epochs]:
-        fit = shape_from_silhouette(
+        found = shape_from_silhouette(
             task.masks,
             task.camera,
             task.seen,
@@ -141,11 +141,11 @@ def _fuzzy(task: Task, effort: Effort) -> Outcome:
             callback=callback,
             checkpoint=task.checkpoint,
         )
-        steps.append(fit.shape)
-    alpha = _alphas(_fuzzy_image, steps[-1], (), task)
+        fits.append(found)
+    alpha = _alphas(_fuzzy_image, fits[-1].shape, (), task)
     # a step: the median time from one to the next; none where the whole fit was read from its checkpoint
     step = float(np.median(np.diff(ticks))) if len(ticks) > 1 else 0.0
-    return Outcome(alpha, step * len(fit.history), steps)
+    return Outcome(alpha, step * len(fits[-1].history), [fit.shape for fit in fits])
 
 
 def _carving(task: Task, effort: Effort) -> Outcome:

@@ -92,21 +92,18 @@ def _run(settings: Settings, context: Context) -> dict[str, float]:
 
 
 def _draw(context: Context, sizes: tuple[int, ...], scores: np.ndarray) -> None:
+    labels = ("cross-entropy of silhouettes", "error of depth, % of scale")
+
     def draw(figure: Canvas) -> None:
-        for i, (ax, label) in enumerate(
-            zip(
-                figure.subplots(1, 2),
-                ("cross-entropy of silhouettes", "error of depth, % of scale"),
-                strict=True,
-            )
-        ):
+        axes = figure.subplots(1, 2)
+        for i, (ax, label) in enumerate(zip(axes, labels, strict=True)):
             for k, kind in enumerate(KINDS):
                 ax.plot(sizes, scores[:, k, :, i].T, color=f"C{k}", lw=0.6, alpha=0.5)
                 ax.plot(sizes, scores[:, k, :, i].mean(0), "o-", color=f"C{k}", label=kind)
             ax.set(xscale="log", yscale="log", xlabel="Gaussians", title=label, xticks=sizes)
             ax.set_xticklabels([str(size) for size in sizes])
             ax.minorticks_off()
-        ax.legend()
+        axes[0].legend()
 
     context.picture(
         "fidelity",

@@ -24,7 +24,7 @@ def under_segment(masks: np.ndarray, generator: np.random.Generator, *, pieces: 
     noisy = masks.copy()
     for view in generator.choice(len(masks), len(masks) // 2, replace=False):
         pixels = np.argwhere(masks[view])
-        means = MiniBatchKMeans(pieces, random_state=int(generator.integers(2**31)), n_init=1)
+        means = MiniBatchKMeans(pieces, random_state=int(generator.integers(2**31)))
         labels = means.fit_predict(pixels.astype(np.float64))
         gone = pixels[labels == generator.choice(np.unique(labels))]
         noisy[view, gone[:, 0], gone[:, 1]] = False

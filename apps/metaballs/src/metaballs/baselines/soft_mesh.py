@@ -11,7 +11,7 @@ import numpy as np
 from metaballs.baselines._images import SoftImage, logit_of_mass, project
 
 if TYPE_CHECKING:
-    from jaxtyping import Float, Int
+    from jaxtyping import Array, Float, Int
 
     from fuzzy_metaballs import Camera
 
