@@ -53,7 +53,7 @@ class Settings:
 
     models: int = 4
     """how many; the paper takes seven"""
-    trials: int = 4
+    trials: int = 3
     """views with a start each, for every model"""
     resolution: int = 64
     """cells of marching cubes for a generated model"""
@@ -233,7 +233,7 @@ EXPERIMENT = Experiment(
             dense=1000,
             faces=80,
             steps=150,
-            starts=3,
+            starts=1,
             peer_steps=10,
         ),
         "quick": Settings(),
