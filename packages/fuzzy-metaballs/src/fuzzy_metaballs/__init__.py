@@ -9,8 +9,8 @@ from fuzzy_metaballs._fitting.mixture import fit_points
 from fuzzy_metaballs._fitting.pose import PoseFit, estimate_pose
 from fuzzy_metaballs._fitting.silhouette import SilhouetteFit, shape_from_silhouette
 from fuzzy_metaballs._fitting.stopping import StoppingRule
-from fuzzy_metaballs._level import level_from_masks, level_from_points
 from fuzzy_metaballs._fitting.track import track_poses
+from fuzzy_metaballs._level import level_from_masks, level_from_points
 from fuzzy_metaballs._mesh import Mesh, to_mesh
 from fuzzy_metaballs._pose import look_at, nearby_poses, orbit_views, se3_exp, sphere_views
 from fuzzy_metaballs._render import Image, render
