@@ -6,6 +6,7 @@ from functools import cache
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from fuzzy_metaballs import FuzzyMetaballs, look_at
@@ -21,6 +22,13 @@ class Scene(NamedTuple):
 
 def random_scene(kind: str, seed: int) -> Scene:
     """A scene of about unit size seen from distance 4, or one of its hard variants."""
+    means, covariances, weights, eye, target = _numbers(kind, seed)
+    return Scene(
+        FuzzyMetaballs.from_covariances(means, covariances, weights), np.asarray(look_at(eye, target))
+    )
+
+
+def _numbers(kind: str, seed: int) -> tuple[np.ndarray, ...]:
     rng = np.random.default_rng([KINDS.index(kind), seed])
     axes = rng.normal(size=(COMPONENTS, 3, 3)) * 0.25
     covariances = axes @ axes.transpose(0, 2, 1) + 1e-3 * np.eye(3)
@@ -47,16 +55,19 @@ def random_scene(kind: str, seed: int) -> Scene:
         covariances = rotations @ np.diag([0.2**2, 0.2**2, 0.0002**2]) @ rotations.transpose(0, 2, 1)
     elif kind == "alone":  # the others weigh nothing that a rounding would show
         weights[1:] *= 1e-30
-    shape = FuzzyMetaballs.from_covariances(means * scale, covariances * scale**2, weights)
-    return Scene(shape, np.asarray(look_at(eye * scale, target * scale)))
+    return means * scale, covariances * scale**2, weights, eye * scale, target * scale
 
 
-def random_scenes(kind: str, count: int) -> Scene:
-    """Scenes of the first seeds with stacked leaves, in the precision in force."""
-    return _stacked(kind, count, jax.config.jax_enable_x64)
+def random_scenes(kinds: tuple[str, ...], count: int) -> Scene:
+    """Scenes of the first `count` seeds, kind by kind, with stacked leaves, in the precision in force."""
+    return _stacked(kinds, count, jax.config.jax_enable_x64)
 
 
 @cache
-def _stacked(kind: str, count: int, double: bool) -> Scene:
-    scenes = [random_scene(kind, seed) for seed in range(count)]
-    return jax.tree.map(lambda *leaves: np.stack(leaves), *scenes)
+def _stacked(kinds: tuple[str, ...], count: int, double: bool) -> Scene:
+    def build(means, covariances, weights, eye, target):
+        return Scene(FuzzyMetaballs.from_covariances(means, covariances, weights), look_at(eye, target))
+
+    numbers = [_numbers(kind, seed) for kind in kinds for seed in range(count)]
+    stacked = (jnp.asarray(np.stack(values)) for values in zip(*numbers, strict=True))
+    return jax.tree.map(np.asarray, jax.jit(jax.vmap(build))(*stacked))

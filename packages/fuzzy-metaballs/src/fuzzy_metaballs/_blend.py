@@ -1,4 +1,4 @@
-"""How intersections become one depth and one alpha: the two published sets of constants."""
+"""How intersections become one depth and one alpha: the two published sets of constants, and compositing."""
 
 from __future__ import annotations
 
@@ -35,6 +35,9 @@ class Blend:
         scale: of S in $\alpha = \sigma(\mathrm{scale}\,S + \mathrm{offset})$ (eq. 5); None for
             $\alpha = 1 - e^{-S}$.
         offset: see `scale`.
+        ordered: whether the weights are instead those of compositing from front to back, by depth on each
+            ray: $w_i \propto (1 - e^{-m}) e^{-M}$ with the mass $m = g_i \exp(-s_i / 2 + m_i)$ and the sum M
+            of all masses in front of it. The sum of these weights is $1 - e^{-S}$; neither $\beta$ enters.
     """
 
     quality: float
@@ -42,6 +45,7 @@ class Blend:
     mixture: bool
     scale: float | None = None
     offset: float = 0.0
+    ordered: bool = False
 
     def log_mass(self, shape: FuzzyMetaballs) -> Float[Array, " n"]:
         """The $m_i$."""
@@ -55,13 +59,8 @@ class Blend:
         r"""$\log(\alpha / (1 - \alpha))$ from $\log S$, keeping digits and gradient near 0 and 1."""
         if self.scale is not None:
             return self.scale * jnp.exp(log_mass) + self.offset
-        # log(e^S - 1) = log S + log((e^S - 1) / S); the second term by its series where S is small.
-        log_mass = jnp.minimum(log_mass, 30.0)
-        mass = jnp.exp(log_mass)
-        small = mass < 0.03
-        safe = jnp.where(small, 1.0, mass)
-        rest = safe + jnp.log(-jnp.expm1(-safe)) - jnp.where(small, 0.0, log_mass)
-        return log_mass + jnp.where(small, mass / 2 + mass**2 / 24 - mass**4 / 2880, rest)
+        # log(e^S - 1) = S + log(1 - e^-S).
+        return log_opacity(jnp.minimum(log_mass, 30.0)) + jnp.exp(jnp.minimum(log_mass, 30.0))
 
     @property
     def half_mass(self) -> float:
@@ -85,4 +84,19 @@ PAPER = Blend(
 # The authors' later code: depth e^2 / (3 standard deviations of the object), quality e^0.25, free weights.
 TWO_PARAMETER = Blend(quality=math.exp(0.25), depth=math.exp(2) / 3, mixture=False)
 
-BLENDS = {"paper": PAPER, "two_parameter": TWO_PARAMETER}
+# Classic compositing of components of optical depth m: alpha is that of the two-parameter form.
+SORTED = Blend(quality=1.0, depth=0.0, mixture=False, ordered=True)
+
+BLENDS = {"paper": PAPER, "two_parameter": TWO_PARAMETER, "sorted": SORTED}
+
+
+def log_opacity(log_mass: Float[Array, "*p"]) -> Float[Array, "*p"]:
+    r"""$\log(1 - e^{-m})$ from $\log m$, exact where m is tiny or large."""
+    mass = jnp.exp(jnp.minimum(log_mass, 30.0))
+    small = mass < 0.03
+    safe = jnp.where(small, 1.0, mass)
+    return jnp.where(
+        small,
+        jnp.maximum(log_mass, jnp.finfo(log_mass.dtype).min) - mass / 2 + mass**2 / 24 - mass**4 / 2880,
+        jnp.log(-jnp.expm1(-safe)),
+    )

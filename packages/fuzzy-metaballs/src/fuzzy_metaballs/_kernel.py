@@ -1,4 +1,9 @@
-"""The fast path: whitened rays by one matrix product, in chunks, with a backward pass that recomputes."""
+"""The fast path: all pairs of components and rays, in chunks of rays, with a backward pass that recomputes.
+
+A vector of a pair is three planes (N, rays). Whitening multiplies by a triangular factor, term by term: XLA
+joins these products into the loops that use them, where a matrix product with three columns is slower. Sums
+over components are matrix products with a row of ones, for XLA's own reductions repeat what they sum.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.custom_derivatives import SymbolicZero
 
-from fuzzy_metaballs._blend import EMPTY
+from fuzzy_metaballs._blend import EMPTY, log_opacity
+from fuzzy_metaballs._rules import meet
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float
@@ -80,14 +87,15 @@ def trace(
     rays = _Rays((origins + start[:, None] * directions).T, directions.T, start)
 
     count = len(start)
-    chunk_size = min(chunk_size, count)
+    # As many chunks as asked for, of one size: few rays are rendered in vain.
+    chunk_size = -(-count // -(-count // chunk_size))
     missing = -count % chunk_size
 
     def in_chunks(x: Array) -> Array:
         padded = jnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, missing)], mode="edge")
         return jnp.moveaxis(padded.reshape(*x.shape[:-1], -1, chunk_size), -2, 0)
 
-    depth, log_mass, blended = _blend_rays(blend.quality, components, _Rays(*map(in_chunks, rays)))
+    depth, log_mass, blended = _blend_rays(intersection, blend, components, _Rays(*map(in_chunks, rays)))
     return (
         depth.reshape(-1)[:count] * unit,
         log_mass.reshape(-1)[:count],
@@ -96,119 +104,197 @@ def trace(
 
 
 def _all_chunks(
-    quality: float, components: _Components, rays: _Rays
+    intersection: Intersection, blend: Blend, components: _Components, rays: _Rays
 ) -> tuple[Float[Array, "chunks rays"], Float[Array, "chunks rays"], Float[Array, "chunks f rays"]]:
-    sums = jax.lax.map(partial(_forward, quality, components), rays)
+    sums = jax.lax.map(partial(_forward, intersection, blend, components), rays)
     return sums.depth, sums.log_mass, sums.features
 
 
-def _blend_rays_forward(quality: float, components: _Components, rays: _Rays):
-    sums = jax.lax.map(partial(_forward, quality, components), rays)
-    return (sums.depth, sums.log_mass, sums.features), (components, rays, sums)
+def _all_chunks_forward(intersection: Intersection, blend: Blend, components: Any, rays: Any):
+    # What has no tangent needs no cotangent: a pose's gradient leaves those of the components out.
+    moving = any(leaf.perturbed for leaf in components)
+    components, rays = jax.tree.map(
+        lambda leaf: leaf.value, (components, rays), is_leaf=lambda leaf: hasattr(leaf, "perturbed")
+    )
+    sums = jax.lax.map(partial(_forward, intersection, blend, components), rays)
+    return (sums.depth, sums.log_mass, sums.features), (components, rays, sums, () if moving else None)
 
 
-def _blend_rays_backward(
-    quality: float, kept: tuple[_Components, _Rays, _Sums], cotangents: tuple[Array, ...]
+def _all_chunks_backward(
+    intersection: Intersection, blend: Blend, kept: tuple[Any, ...], cotangents: tuple[Any, ...]
 ):
-    components, rays, sums = kept
+    components, rays, sums, moving = kept
+    # An output that the loss does not use has no cotangent, and its part of the work is left out.
+    given = [None if isinstance(x, SymbolicZero) else x for x in cotangents]
+    backward = partial(_backward, intersection, blend, components)
+    if moving is None:
+        nothing = jax.tree.map(jnp.zeros_like, components)
+        return nothing, jax.lax.map(lambda chunk: backward(*chunk)[1], (rays, sums, given))
 
-    def add_chunk(
-        total: _Components, chunk: tuple[_Rays, _Sums, tuple[Array, ...]]
-    ) -> tuple[_Components, _Rays]:
-        of_components, of_rays = _backward(quality, components, *chunk)
+    def add_chunk(total: _Components, chunk: tuple[_Rays, _Sums, list[Any]]) -> tuple[_Components, _Rays]:
+        of_components, of_rays = backward(*chunk)
         return jax.tree.map(jnp.add, total, of_components), of_rays
 
-    return jax.lax.scan(add_chunk, jax.tree.map(jnp.zeros_like, components), (rays, sums, cotangents))
+    return jax.lax.scan(add_chunk, jax.tree.map(jnp.zeros_like, components), (rays, sums, given))
 
 
-_blend_rays = jax.custom_vjp(_all_chunks, nondiff_argnums=(0,))
-_blend_rays.defvjp(_blend_rays_forward, _blend_rays_backward)
+_blend_rays = jax.custom_vjp(_all_chunks, nondiff_argnums=(0, 1))
+_blend_rays.defvjp(_all_chunks_forward, _all_chunks_backward, symbolic_zeros=True)
 
 
-def _intersect(components: _Components, rays: _Rays):
-    """The linear rule for all pairs: q, the residual r, a, tau and t; a vector is three planes (N, rays)."""
-    rows = components.factors.reshape(-1, 3)
-    q = _dot(rows, rays.directions).reshape(3, -1, len(rays.start))
-    y = (components.offsets.reshape(-1, 1) - _dot(rows, rays.feet)).reshape(q.shape)
-    a = _inner(q, q)
-    tau = _inner(y, q) / a
-    r = tuple(y_k - tau * q_k for y_k, q_k in zip(y, q, strict=True))
-    return q, r, a, tau, tau + rays.start
+def _whiten(components: _Components, vectors: Float[Array, "3 rays"]) -> tuple[Float[Array, "n rays"], ...]:
+    """L^T times every vector: upper triangular."""
+    (a, b, c), (_, d, e), (_, _, f) = (row.T[:, :, None] for row in components.factors)
+    x, y, z = vectors
+    return (a * x + b * y + c * z, d * y + e * z, f * z)
 
 
-def _inner(u: Any, v: Any) -> Array:
-    return u[0] * v[0] + u[1] * v[1] + u[2] * v[2]
-
-
-def _exponents(quality: float, components: _Components, r: Any, t: Array, a: Array):
-    """The front share and the two exponents of every pair, -inf where the component is not seen."""
-    half = _inner(r, r) / 2
-    near = jnp.where(t > 0, jnp.minimum(t * t * a, 1.0), 0.0)
-    front = near * near * (3 - 2 * near)
-    seen = front > 1e-20
-    mass = jnp.where(seen, components.log_mass[:, None] - half, -jnp.inf)
-    weight = jnp.where(
-        seen, components.log_quality[:, None] - quality * half - components.depth * t, -jnp.inf
+def _whitened(components: _Components, rays: _Rays):
+    """Q and y of every pair."""
+    offset = tuple(
+        c[:, None] - f for c, f in zip(components.offsets, _whiten(components, rays.feet), strict=True)
     )
-    return near, front, mass, weight
+    return _whiten(components, rays.directions), offset
 
 
-def _forward(quality: float, components: _Components, rays: _Rays) -> _Sums:
-    _, r, a, _, t = _intersect(components, rays)
-    _, front, mass, weight = _exponents(quality, components, r, t, a)
+def _front(t: Array, a: Array) -> tuple[Array, Array]:
+    """How near the camera stands in squared deviations, at most 1, and the share that counts as in front."""
+    near = jnp.where(t > 0, jnp.minimum(t * t * a, 1.0), 0.0)
+    return near, near * near * (3 - 2 * near)
+
+
+def _exponents(
+    blend: Blend, components: _Components, t: Array, half: Array, front: Array
+) -> tuple[Array, Array]:
+    """Logarithms of every pair's mass and weight but for the front share; -inf where it is not seen."""
+    mass = jnp.where(front > 1e-20, components.log_mass[:, None] - half, -jnp.inf)
+    rest = components.log_quality - blend.quality * components.log_mass
+    return mass, blend.quality * mass + rest[:, None] - components.depth * t
+
+
+def _sum(x: Float[Array, "n rays"]) -> Float[Array, " rays"]:
+    return _dot(jnp.ones((1, len(x)), x.dtype), x)[0]
+
+
+def _forward(intersection: Intersection, blend: Blend, components: _Components, rays: _Rays) -> _Sums:
+    tau, half, a = meet(intersection, *_whitened(components, rays), components.factors)
+    t = tau + rays.start
+    if blend.ordered:
+        return _composite(components, t, half, a)
+    _, front = _front(t, a)
+    mass, weight = _exponents(blend, components, t, half, front)
     # Finite for rays that see nothing, so that -inf - largest stays -inf.
     largest_mass = jnp.maximum(mass.max(0), jnp.finfo(mass.dtype).min)
     largest = jnp.maximum(weight.max(0), jnp.finfo(weight.dtype).min)
-    total_mass = (front * jnp.exp(mass - largest_mass)).sum(0)
+    total_mass = _sum(front * jnp.exp(mass - largest_mass))
     w = front * jnp.exp(weight - largest)
-    total = w.sum(0)
+    total = _sum(w)
     seen = total > 0
     inverse = 1 / jnp.where(seen, total, 1.0)
     return _Sums(
-        depth=(w * t).sum(0) * inverse,
+        depth=_sum(w * t) * inverse,
         log_mass=jnp.where(seen, jnp.log(jnp.where(seen, total_mass, 1.0)) + largest_mass, EMPTY),
         features=_dot(components.features, w) * inverse,
         log_weight=jnp.where(seen, largest - jnp.log(inverse), 0.0),
     )
 
 
-def _backward(
-    quality: float, components: _Components, rays: _Rays, sums: _Sums, cotangents: tuple[Array, ...]
-) -> tuple[_Components, _Rays]:
-    n = len(components.log_mass)
-    of_depth, of_log_mass, of_features = cotangents
-    q, r, a, tau, t = _intersect(components, rays)
-    near, front, mass, weight = _exponents(quality, components, r, t, a)
-    mass = jnp.exp(mass - sums.log_mass)
-    weight = jnp.exp(weight - sums.log_weight)
-    w = front * weight
-    # Each pair pulls the blended values towards its own; `pull` is the derivative with respect to log w_i.
-    pull = (
-        of_depth * (t - sums.depth)
-        + _dot(components.features.T, of_features)
-        - (of_features * sums.features).sum(0)
+def _composite(components: _Components, t: Array, half: Array, a: Array) -> _Sums:
+    """From front to back: what is kept of a ray by the sorted blend."""
+    _, front = _front(t, a)
+    seen = front > 1e-20
+    log_mass = components.log_mass[:, None] - half + jnp.log(jnp.where(seen, front, 1.0))
+    order = jnp.argsort(jax.lax.stop_gradient(jnp.where(seen, t, jnp.inf)), axis=0)
+    seen, t, log_mass = (jnp.take_along_axis(x, order, axis=0) for x in (seen, t, log_mass))
+    mass = jnp.where(seen, jnp.exp(jnp.minimum(log_mass, 30.0)), 0.0)
+    before = jnp.concatenate([jnp.zeros_like(mass[:1]), jnp.cumsum(mass, axis=0)[:-1]])
+    weight = jnp.where(seen, log_opacity(log_mass) - before, -jnp.inf)
+    some = seen[0]
+    largest, largest_mass = (
+        jax.lax.stop_gradient(jnp.where(some, x.max(0), 0.0))
+        for x in (weight, jnp.where(seen, log_mass, -jnp.inf))
     )
-    of_weight = w * pull
-    of_mass = of_log_mass * front * mass
-    # With respect to near = min(t^2 a, 1), the argument of the front share.
-    of_near = jnp.where(near < 1, (pull * weight + of_log_mass * mass) * 6 * near * (1 - near), 0.0)
-    of_t = of_depth * w - components.depth * of_weight + of_near * 2 * t * a
-    of_s = -(of_mass + quality * of_weight) / 2
-    # ds = 2 r . (dy - tau dq), for r . q = 0, and a dtau = q . dy + (r - tau q) . dq.
-    of_tau = of_t / a
-    r = jnp.stack(r)
-    of_y = 2 * of_s * r + of_tau * q
-    of_q = of_tau * r - tau * of_y + 2 * of_near * t * t * q
-    # y and q are the same rows times minus the feet and times the directions: one product serves both.
-    both = jnp.concatenate([of_y, of_q], axis=2).reshape(3 * n, -1)
-    sources = jnp.concatenate([-rays.feet, rays.directions], axis=1)
-    of_feet, of_directions = jnp.split(_dot(components.factors.reshape(3 * n, 3).T, both), 2, axis=1)
-    of_components = _Components(
-        factors=_dot(both, sources.T).reshape(3, n, 3),
-        offsets=of_y.sum(2),
-        log_mass=of_mass.sum(1),
-        log_quality=of_weight.sum(1),
-        features=_dot(of_features, w.T),
-        depth=-(of_weight * t).sum(),
+    w = jnp.exp(jnp.where(seen, weight, -jnp.inf) - largest)
+    w = w / jnp.where(some, w.sum(0), 1.0)
+    total_mass = jnp.exp(jnp.where(seen, log_mass, -jnp.inf) - largest_mass).sum(0)
+    return _Sums(
+        depth=(w * t).sum(0),
+        log_mass=jnp.where(some, jnp.log(jnp.where(some, total_mass, 1.0)) + largest_mass, EMPTY),
+        features=(components.features[:, order] * w).sum(1),
+        log_weight=jnp.zeros_like(t[0]),
+    )
+
+
+def _backward(
+    intersection: Intersection,
+    blend: Blend,
+    components: _Components,
+    rays: _Rays,
+    sums: _Sums,
+    cotangents: list[Any],
+) -> tuple[_Components, _Rays]:
+    q, y = _whitened(components, rays)
+    (tau, half, a), pull_back = jax.vjp(partial(meet, intersection), q, y, components.factors)
+    t = tau + rays.start
+    share = _ordered_share if blend.ordered else partial(_unordered_share, blend, sums)
+    of_t, of_half, of_a, of_components = share(components, t, half, a, cotangents)
+    of_q, of_y, of_factors = pull_back((of_t, of_half, of_a))
+    # y and q are the same rows times minus the feet and times the directions.
+    of_rows = jnp.stack(
+        [_dot(q_k, rays.directions.T) - _dot(y_k, rays.feet.T) for q_k, y_k in zip(of_q, of_y, strict=True)]
+    )
+    of_feet, of_directions = (
+        jnp.stack([_dot(rows.T, x_k) for rows, x_k in zip(components.factors, x, strict=True)]).sum(0)
+        for x in (of_y, of_q)
+    )
+    of_components = of_components._replace(
+        factors=of_factors + of_rows, offsets=jnp.stack([y_k.sum(1) for y_k in of_y])
     )
     return of_components, _Rays(-of_feet, of_directions, jnp.zeros_like(rays.start))
+
+
+def _ordered_share(components: _Components, t: Array, half: Array, a: Array, cotangents: list[Any]):
+    """Cotangents of t, half, a and the components through `_composite`, the chunk's by JAX."""
+    sums, pull_back = jax.vjp(_composite, components, t, half, a)
+    given = [
+        jnp.zeros_like(value) if cotangent is None else cotangent
+        for value, cotangent in zip(sums, (*cotangents, None), strict=True)
+    ]
+    of_components, *of_pairs = pull_back(_Sums(*given))
+    return *of_pairs, of_components
+
+
+def _unordered_share(
+    blend: Blend, sums: _Sums, components: _Components, t: Array, half: Array, a: Array, cotangents: list[Any]
+):
+    """Cotangents of t, half, a and the components, from the sums that the forward pass has kept."""
+    of_depth, of_log_mass, of_features = cotangents
+    near, front = _front(t, a)
+    mass, weight = _exponents(blend, components, t, half, front)
+    zero = jnp.zeros_like(t)
+    of_mass = zero if of_log_mass is None else of_log_mass * jnp.exp(mass - sums.log_mass)
+    # Each pair pulls the blended values towards its own; `pull` is the derivative with respect to log w_i.
+    pull = zero if of_depth is None else of_depth * (t - sums.depth)
+    if of_features is not None:
+        pull += _dot(components.features.T, of_features) - (of_features * sums.features).sum(0)
+    if of_depth is None and of_features is None:
+        weight = of_weight = zero
+    else:
+        weight = jnp.exp(weight - sums.log_weight)
+        of_weight = pull * weight
+    # With respect to near = min(t^2 a, 1), the argument of the front share.
+    of_near = jnp.where(near < 1, (of_weight + of_mass) * 6 * near * (1 - near), 0.0)
+    of_weight, of_mass = front * of_weight, front * of_mass
+    w = front * weight
+    of_t = of_near * 2 * t * a - components.depth * of_weight
+    if of_depth is not None:
+        of_t += of_depth * w
+    of_components = _Components(
+        factors=jnp.zeros_like(components.factors),
+        offsets=jnp.zeros_like(components.offsets),
+        log_mass=of_mass.sum(1),
+        log_quality=of_weight.sum(1),
+        features=jnp.zeros_like(components.features) if of_features is None else _dot(of_features, w.T),
+        depth=-(of_weight * t).sum(),
+    )
+    return of_t, -(of_mass + blend.quality * of_weight), of_near * t * t, of_components

@@ -54,7 +54,7 @@ def to_mesh(
         from skimage.measure import marching_cubes
     except ImportError as error:
         raise ImportError('Meshes need scikit-image: pip install "fuzzy-metaballs[mesh]"') from error
-    choose("blend", blend, tuple(BLENDS), ("sorted",))
+    choose("blend", blend, tuple(BLENDS))
     law = BLENDS[blend]
     level = law.half_mass if level is None else level
     if not level > 0:

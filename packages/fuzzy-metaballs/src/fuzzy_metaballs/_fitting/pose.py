@@ -144,7 +144,7 @@ def estimate_pose(
 
     Complexity: O(H W N) a step.
     """
-    choose("blend", blend, tuple(BLENDS), ("sorted",))
+    choose("blend", blend, tuple(BLENDS))
     for name, value, good, wanted in (
         ("depth_weight", depth_weight, depth_weight >= 0, "at least 0"),
         ("learning_rate", learning_rate, learning_rate > 0, "positive"),

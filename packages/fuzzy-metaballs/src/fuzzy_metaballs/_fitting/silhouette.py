@@ -125,7 +125,7 @@ def shape_from_silhouette(
         ImportError: optax is missing (`pip install "fuzzy-metaballs[fit]"`).
     """
     _require_optax()
-    choose("blend", blend, tuple(BLENDS), ("sorted",))
+    choose("blend", blend, tuple(BLENDS))
     stopping = stopping or StoppingRule(window=200, slope=-1e-5)
     masks, poses = _checked(masks, camera, poses)
     if not learning_rate > 0:
@@ -281,7 +281,7 @@ def _block(
             directions,
             features=jnp.zeros((shape.components, 1), origins.dtype),
             blend=blend,
-            chunk_size=default_chunk_size(),
+            chunk_size=default_chunk_size(shape.components),
         )
         return silhouette_loss(alpha_logit, rays.labels[batch])
 

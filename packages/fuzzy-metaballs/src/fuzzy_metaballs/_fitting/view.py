@@ -83,7 +83,7 @@ def seen(
         directions,
         features=jnp.zeros((shape.components, 1), directions.dtype),
         blend=blend,
-        chunk_size=default_chunk_size(),
+        chunk_size=default_chunk_size(shape.components),
         backend=backend,
     )
     return depth, logit
