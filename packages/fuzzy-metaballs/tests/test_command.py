@@ -14,15 +14,16 @@ from PIL import Image
 
 from fuzzy_metaballs import Camera, FuzzyMetaballs, __main__, look_at, sphere_views
 from fuzzy_metaballs._command import fit as fit_command
-from fuzzy_metaballs._command import inputs, outputs
+from fuzzy_metaballs._command import inputs
 from fuzzy_metaballs._command.main import main
+from fuzzy_metaballs.files import read_model, write_model
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shape = FuzzyMetaballs.sphere(4, key=jax.random.key(0))
     path = tmp_path_factory.mktemp("model") / "ball.npz"
-    outputs.write_arrays(path, inputs.model_arrays(shape))
+    write_model(path, shape)
     return path
 
 
@@ -41,7 +42,7 @@ def test_a_mesh_is_fitted_and_drawn(tmp_path, capsys):
     out, plot = tmp_path / "box.npz", tmp_path / "fit.svg"
     words = ["fit", str(tmp_path / "box.stl"), "--components", "2", "--points", "500"]
     assert main([*words, "--out", str(out), "--plot", str(plot)]) == 0
-    shape = inputs.read_model(out)
+    shape = read_model(out)
     assert shape.components == 2
     np.testing.assert_allclose(shape.weights @ shape.means, 0, atol=0.1)
     said = capsys.readouterr().out
@@ -74,7 +75,7 @@ def test_a_fit_from_masks_goes_on_after_an_interrupt(tmp_path, monkeypatch, caps
     assert begun == [1, 2, 2, 3]
     assert "SilhouetteFit(components=3, steps=3" in capsys.readouterr().out
     assert not (tmp_path / "ball.npz.resume").exists()
-    assert inputs.read_model(out).components == 3
+    assert read_model(out).components == 3
 
 
 def test_a_model_is_rendered_and_meshed(model, tmp_path, capsys):
@@ -93,7 +94,7 @@ def test_a_model_is_rendered_and_meshed(model, tmp_path, capsys):
 
 
 def test_a_pose_is_found(model, tmp_path, capsys):
-    shape = inputs.read_model(model)
+    shape = read_model(model)
     row, column = np.mgrid[-7.5:8, -7.5:8]
     np.save(tmp_path / "mask.npy", np.hypot(row, column) < 4)
     out = tmp_path / "pose.json"
@@ -133,9 +134,9 @@ def test_help_teaches(capsys):
         (["fit", "none.ply", "--out", "a.ply"], "--out a.ply: the name must end in one of .npz"),
         (["fit", "none.ply", "--out", "none/a.npz"], "there is no folder none"),
         (["fit", ".", "--out", "a.npz"], "at least 2 masks must be there"),
-        (["render", "none.npz", "--out", "a.png"], "none.npz: there is no such file"),
-        (["render", "broken.npz", "--out", "a.png"], "broken.npz: this is no .npz file that can be read"),
-        (["render", "other.npz", "--out", "a.png"], "this is no model; it holds no means"),
+        (["render", "none.npz", "--out", "a.png"], "No such file or directory"),
+        (["render", "broken.npz", "--out", "a.png"], "broken.npz: is no .npz file that can be read"),
+        (["render", "other.npz", "--out", "a.png"], "other.npz: is no model"),
         (["render", "other.npz", "--out", "a.png", "--size", "12"], "--size 12: 2 numbers must stand there"),
         (
             ["render", "other.npz", "--out", "a.png", "--fov", "200"],

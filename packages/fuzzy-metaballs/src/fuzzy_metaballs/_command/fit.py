@@ -12,6 +12,7 @@ from fuzzy_metaballs._command import inputs, outputs
 from fuzzy_metaballs._fitting.mesh import fit_mesh
 from fuzzy_metaballs._fitting.mixture import fit_points
 from fuzzy_metaballs._fitting.silhouette import shape_from_silhouette
+from fuzzy_metaballs.files import write_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +36,7 @@ def fit(command: Fit) -> None:
     if not command.source.exists():
         raise ValueError(f"{command.source}: there is no such file or folder.")
     shape, said, draw = _from_masks(command) if command.source.is_dir() else _from_points(command)
-    outputs.write_arrays(command.out, inputs.model_arrays(shape))
+    write_model(command.out, shape)
     if command.plot is not None:
         outputs.write_plot(command.plot, draw)
     checkpoint_of(command).unlink(missing_ok=True)

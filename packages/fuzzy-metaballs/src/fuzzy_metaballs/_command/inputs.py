@@ -1,4 +1,4 @@
-"""What the command reads: models, meshes, points, masks, cameras, numbers in words."""
+"""What the command reads: meshes, points, masks, cameras, numbers in words."""
 
 from __future__ import annotations
 
@@ -11,27 +11,14 @@ import numpy as np
 
 from fuzzy_metaballs._camera import Camera
 from fuzzy_metaballs._pose import look_at
-from fuzzy_metaballs._shape import FuzzyMetaballs
+from fuzzy_metaballs.files import read_colmap
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from fuzzy_metaballs._shape import FuzzyMetaballs
+
 IMAGES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
-_LEAVES = ("means", "log_diagonal", "shear", "log_weights", "log_eta")
-
-
-def read_model(path: Path) -> FuzzyMetaballs:
-    """A model as `fit` writes it."""
-    stored = _npz(path)
-    missing = [name for name in _LEAVES if name not in stored]
-    if missing:
-        raise ValueError(f"{path}: this is no model; it holds no {', '.join(missing)}.")
-    return FuzzyMetaballs(*(jnp.asarray(stored[name]) for name in _LEAVES))
-
-
-def model_arrays(shape: FuzzyMetaballs) -> dict[str, np.ndarray]:
-    """What `read_model` reads again."""
-    return {name: np.asarray(getattr(shape, name)) for name in _LEAVES}
 
 
 def read_mesh(path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -107,8 +94,6 @@ def read_views(folder: Path, cameras: Path | None) -> tuple[np.ndarray, Camera, 
 
 def _of_colmap(files: list[Path], folder: Path) -> tuple[list[Path], Camera, np.ndarray]:
     """The masks that COLMAP has a pose for, by name; all must share one camera."""
-    from fuzzy_metaballs.files import read_colmap
-
     stems = {path.stem: path for path in files}
     # A mask of a.jpg may be called a.png or a.jpg.png.
     views = [(stems.get(v.name) or stems.get(v.name.rsplit(".", 1)[0]), v) for v in read_colmap(folder)]

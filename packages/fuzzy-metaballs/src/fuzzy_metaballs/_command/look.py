@@ -13,6 +13,7 @@ from fuzzy_metaballs._command import inputs, outputs
 from fuzzy_metaballs._mesh import to_mesh
 from fuzzy_metaballs._pose import look_at
 from fuzzy_metaballs._render import Image, render
+from fuzzy_metaballs.files import read_model, write_image, write_mesh
 
 if TYPE_CHECKING:
     from fuzzy_metaballs._command.options import Mesh, Render
@@ -26,7 +27,7 @@ def render_model(command: Render) -> None:
     width, height = (int(value) for value in inputs.numbers("--size", command.size, 2, between="x"))
     if not 0 < command.fov < 180:
         raise ValueError(f"--fov {command.fov:g}: it must lie between 0 and 180 degrees.")
-    shape = inputs.read_model(command.model)
+    shape = read_model(command.model)
     middle = np.asarray(shape.weights @ shape.means)
     fov = math.radians(command.fov)
     if command.eye is None:
@@ -38,8 +39,7 @@ def render_model(command: Render) -> None:
     camera = Camera.from_fov(width, height, fov=fov)
     image = render(shape, camera, look_at(eye, middle), blend=command.blend)
     if command.out.suffix.lower() == ".npz":
-        arrays = {name: np.asarray(getattr(image, name)) for name in ("depth", "alpha", "normals")}
-        outputs.write_arrays(command.out, arrays)
+        write_image(command.out, image)
     else:
         _draw(image, command)
     outputs.say(f"{command.out}: {width} x {height}, seen from {', '.join(f'{x:.4g}' for x in eye)}")
@@ -72,13 +72,7 @@ def _draw(image: Image, command: Render) -> None:
 def mesh_model(command: Mesh) -> None:
     """Writes the triangles of marching cubes."""
     outputs.check("target", command.target, _MESHES)
-    shape = inputs.read_model(command.model)
-    try:
-        import trimesh
-    except ImportError as error:
-        raise ImportError(f'{command.target} needs trimesh: pip install "fuzzy-metaballs[cli]"') from error
+    shape = read_model(command.model)
     mesh = to_mesh(shape, blend=command.blend, level=command.level, resolution=command.resolution)
-    solid = trimesh.Trimesh(mesh.vertices, mesh.faces, vertex_normals=mesh.normals, process=False)
-    content = solid.export(file_type=command.target.suffix.lower().removeprefix("."))
-    outputs.write_bytes(command.target, content.encode() if isinstance(content, str) else bytes(content))
+    write_mesh(command.target, mesh)
     outputs.say(f"{command.target}: {len(mesh.faces)} triangles with {len(mesh.vertices)} vertices")

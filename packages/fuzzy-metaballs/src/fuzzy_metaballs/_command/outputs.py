@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import io
-import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from fuzzy_metaballs.files import _atomic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,36 +25,19 @@ def check(option: str, path: Path | None, endings: Sequence[str]) -> None:
     """Raises unless the ending is one of `endings` and the folder is there; None passes."""
     if path is None:
         return
-    if path.suffix.lower() not in endings:
-        raise ValueError(f"{option} {path}: the name must end in one of {', '.join(endings)}.")
-    if not path.parent.is_dir():
-        raise ValueError(f"{option} {path}: there is no folder {path.parent}.")
+    try:
+        _atomic.target(path, endings)
+    except ValueError as error:
+        raise ValueError(f"{option} {error}") from error
     if path.suffix.lower() in PICTURES and importlib.util.find_spec("matplotlib") is None:
         raise ImportError(f'{option} needs matplotlib: pip install "fuzzy-metaballs[plot]"')
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Writes atomically: a file beside it first, then a change of name."""
-    temporary = path.with_name(path.name + ".partial")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-
-
-def write_arrays(path: Path, arrays: dict[str, Any]) -> None:
-    """Writes an .npz."""
-    stream = io.BytesIO()
-    np.savez(stream, **arrays)
-    write_bytes(path, stream.getvalue())
 
 
 def write_figure(path: Path, figure: Figure) -> None:
     """Writes a picture of the kind that its name ends in."""
     stream = io.BytesIO()
     figure.savefig(stream, format=path.suffix.lower().removeprefix("."), dpi=150)
-    write_bytes(path, stream.getvalue())
+    _atomic.write_bytes(path, stream.getvalue())
 
 
 def write_plot(path: Path, draw: Callable[[Axes], object]) -> None:

@@ -14,6 +14,7 @@ from fuzzy_metaballs._camera import Camera
 from fuzzy_metaballs._command import inputs, outputs
 from fuzzy_metaballs._fitting.pose import estimate_pose
 from fuzzy_metaballs._pose import nearby_poses
+from fuzzy_metaballs.files import _atomic, read_model
 
 if TYPE_CHECKING:
     from fuzzy_metaballs._command.options import Pose
@@ -23,7 +24,7 @@ def find(command: Pose) -> None:
     """Checks everything first; writes when all is done."""
     outputs.check("--out", command.out, (".json",))
     outputs.check("--plot", command.plot, outputs.PICTURES)
-    shape = inputs.read_model(command.model)
+    shape = read_model(command.model)
     mask = inputs.read_mask(command.mask)
     if mask.ndim != 2:
         raise ValueError(f"{command.mask}: a mask must have rows and columns alone; got {mask.shape}.")
@@ -52,7 +53,7 @@ def find(command: Pose) -> None:
         "loss": found.loss,
         "stopped": found.stopped,
     }
-    outputs.write_bytes(command.out, (json.dumps(result, indent=1) + "\n").encode())
+    _atomic.write_bytes(command.out, (json.dumps(result, indent=1) + "\n").encode())
     if command.plot is not None:
         outputs.write_plot(command.plot, found.plot)
     outputs.say(
