@@ -23,6 +23,7 @@ def test_every_package_and_every_paper_has_an_experiment() -> None:
         "dsa.table4",
         "dsa.table5",
         "implicit_splines.coins",
+        "metaballs.figure3",
         "metaballs.figure4",
         "metaballs.figure9",
         "metaballs.gmm",
