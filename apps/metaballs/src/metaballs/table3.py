@@ -146,6 +146,9 @@ _BAND = Band(
     "less than the paper's own with forty would be an error of the score",
 )
 
+_OURS_FIRST = sorted(METHODS.items(), key=lambda item: item[0] != "fuzzy")
+"""The report's overview shows an experiment's first figure."""
+
 EXPERIMENT = Experiment(
     name="metaballs.table3",
     title="Table 3: shape from silhouette by five methods, clean and noisy",
@@ -204,7 +207,7 @@ EXPERIMENT = Experiment(
                 smoke=_BAND if method == "fuzzy" else None,
             )
             for kind in _PUBLISHED
-            for method, title in METHODS.items()
+            for method, title in _OURS_FIRST
         ),
         *(
             Figure(
@@ -235,7 +238,7 @@ EXPERIMENT = Experiment(
                 comparable=False,
                 cause="Another machine, other code and, but for the preset `paper`, fewer steps.",
             )
-            for method, title in METHODS.items()
+            for method, title in _OURS_FIRST
         ),
     ),
     run=run,
