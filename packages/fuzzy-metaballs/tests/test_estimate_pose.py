@@ -77,7 +77,8 @@ def test_the_unit_of_length_does_not_matter(found):
     scaled = find(unit=1e3)
     np.testing.assert_allclose(scaled.pose[:3, :3], found[0].pose[:3, :3], atol=2e-3)
     np.testing.assert_allclose(scaled.pose[:3, 3] / 1e3, found[0].pose[:3, 3], atol=2e-3)
-    np.testing.assert_allclose(scaled.history[:5], found[0].history[:5], rtol=1e-2)
+    # The history is that of the start that ended best; where two end alike rounding chooses.
+    np.testing.assert_allclose(scaled.loss, found[0].loss, rtol=1e-2)
 
 
 def test_the_result_shows_itself(found):
