@@ -13,6 +13,7 @@ from metaballs import figure4, figure9, gmm, table1, table2, table3
 from metaballs._arrays import save_arrays, shape_arrays
 from metaballs._reconstruct import METHODS
 from metaballs._score import masks_of
+from metaballs._timing import seconds_of
 from metaballs.models import load
 from repro.testing import RecordingContext
 
@@ -133,3 +134,10 @@ def test_table3_scores_what_was_kept_and_draws_it(tmp_path):
     assert (values["iou_clean"], values["seconds_fuzzy"], values["seconds_mesh"]) == (1, 1, 2)
     assert set(context.pictures) == {"figure6", "figure7", "figure8", "errors"}
     assert not context.steps  # nothing was fitted
+
+
+def test_time_of_steps_reported_one_by_one_and_in_blocks():
+    assert seconds_of([10.0, 10.5, 11.0, 11.5], 8) == pytest.approx(4)
+    blocks = [t + 1e-5 * k for t in (10.0, 12.0, 14.0) for k in range(4)]  # half a second a step
+    assert seconds_of(blocks, 20) == pytest.approx(10, rel=1e-4)
+    assert seconds_of([1.0], 20) == 0

@@ -13,6 +13,7 @@ import numpy as np
 
 from fuzzy_metaballs import StoppingRule, render, shape_from_silhouette, silhouette_loss
 from metaballs._score import masks_of
+from metaballs._timing import seconds_of
 from metaballs.baselines import nerf
 from metaballs.baselines.carving import carve, surface
 from metaballs.baselines.descent import descend
@@ -143,9 +144,8 @@ def _fuzzy(task: Task, effort: Effort) -> Outcome:
         )
         fits.append(found)
     alpha = _alphas(_fuzzy_image, fits[-1].shape, (), task)
-    # a step: the median time from one to the next; none where the whole fit was read from its checkpoint
-    step = float(np.median(np.diff(ticks))) if len(ticks) > 1 else 0.0
-    return Outcome(alpha, step * len(fits[-1].history), [fit.shape for fit in fits])
+    seconds = seconds_of(ticks, len(fits[-1].history))
+    return Outcome(alpha, seconds, [fit.shape for fit in fits])
 
 
 def _carving(task: Task, effort: Effort) -> Outcome:

@@ -13,6 +13,7 @@ import numpy as np
 from fuzzy_metaballs import Camera, StoppingRule, render, shape_from_silhouette, sphere_views, to_mesh
 from metaballs._score import cross_entropy, masks_of, overlap
 from metaballs._silhouette_pictures import draw_pictures
+from metaballs._timing import seconds_of
 from metaballs.paper import PAPER
 from metaballs.rabbit import rabbit
 from repro.experiment import Band, Experiment, Figure
@@ -125,8 +126,7 @@ def _run(settings: Settings, context: Context) -> dict[str, float]:
         "cross_entropy": cross_entropy(truth, alpha),
         "iou": overlap(truth, alpha > 0.5),
         "mesh_iou": overlap(truth, extracted),
-        # The median step times their count: neither compilation nor a break of the run is in it.
-        "seconds": float(np.median(np.diff(ticks))) * len(fit.history),
+        "seconds": seconds_of(ticks[1:], len(fit.history)),
     }
 
 
