@@ -41,8 +41,8 @@ class _Components(NamedTuple):
 class _Rays(NamedTuple):
     """Rays measured from their point nearest to the object's centre, at depth `start`."""
 
-    feet: Float[Array, "3 rays"]
-    directions: Float[Array, "3 rays"]
+    feet: tuple[Float[Array, " rays"], ...]  # x, y and z: XLA would store (3, rays) with a stride
+    directions: tuple[Float[Array, " rays"], ...]
     start: Float[Array, " rays"]
 
 
@@ -84,7 +84,7 @@ def trace(
     origins = (origins - center) / unit
     # Any start gives the same answer, so no gradient needs to pass through the choice of this one.
     start = jax.lax.stop_gradient(-(origins * directions).sum(1) / (directions**2).sum(1))
-    rays = _Rays((origins + start[:, None] * directions).T, directions.T, start)
+    rays = _Rays(tuple((origins + start[:, None] * directions).T), tuple(directions.T), start)
 
     count = len(start)
     # As many chunks as asked for, of one size: few rays are rendered in vain.
@@ -95,7 +95,7 @@ def trace(
         padded = jnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, missing)], mode="edge")
         return jnp.moveaxis(padded.reshape(*x.shape[:-1], -1, chunk_size), -2, 0)
 
-    depth, log_mass, blended = _blend_rays(intersection, blend, components, _Rays(*map(in_chunks, rays)))
+    depth, log_mass, blended = _blend_rays(intersection, blend, components, jax.tree.map(in_chunks, rays))
     return (
         depth.reshape(-1)[:count] * unit,
         log_mass.reshape(-1)[:count],
@@ -106,7 +106,7 @@ def trace(
 def _all_chunks(
     intersection: Intersection, blend: Blend, components: _Components, rays: _Rays
 ) -> tuple[Float[Array, "chunks rays"], Float[Array, "chunks rays"], Float[Array, "chunks f rays"]]:
-    sums = jax.lax.map(partial(_forward, intersection, blend, components), rays)
+    sums = jax.lax.map(partial(_forward, intersection, blend, components, _columns(components)), rays)
     return sums.depth, sums.log_mass, sums.features
 
 
@@ -116,7 +116,7 @@ def _all_chunks_forward(intersection: Intersection, blend: Blend, components: An
     components, rays = jax.tree.map(
         lambda leaf: leaf.value, (components, rays), is_leaf=lambda leaf: hasattr(leaf, "perturbed")
     )
-    sums = jax.lax.map(partial(_forward, intersection, blend, components), rays)
+    sums = jax.lax.map(partial(_forward, intersection, blend, components, _columns(components)), rays)
     return (sums.depth, sums.log_mass, sums.features), (components, rays, sums, () if moving else None)
 
 
@@ -126,7 +126,7 @@ def _all_chunks_backward(
     components, rays, sums, moving = kept
     # An output that the loss does not use has no cotangent, and its part of the work is left out.
     given = [None if isinstance(x, SymbolicZero) else x for x in cotangents]
-    backward = partial(_backward, intersection, blend, components)
+    backward = partial(_backward, intersection, blend, components, _columns(components))
     if moving is None:
         nothing = jax.tree.map(jnp.zeros_like, components)
         return nothing, jax.lax.map(lambda chunk: backward(*chunk)[1], (rays, sums, given))
@@ -142,19 +142,34 @@ _blend_rays = jax.custom_vjp(_all_chunks, nondiff_argnums=(0, 1))
 _blend_rays.defvjp(_all_chunks_forward, _all_chunks_backward, symbolic_zeros=True)
 
 
-def _whiten(components: _Components, vectors: Float[Array, "3 rays"]) -> tuple[Float[Array, "n rays"], ...]:
-    """L^T times every vector: upper triangular."""
-    (a, b, c), (_, d, e), (_, _, f) = (row.T[:, :, None] for row in components.factors)
+class _Columns(NamedTuple):
+    """Factors and offsets entry by entry, each (n, 1): a loop over rays reads them without a stride."""
+
+    factors: tuple[Float[Array, "n 1"], ...]  # the upper triangle of L^T, row by row
+    offsets: tuple[Float[Array, "n 1"], ...]
+
+
+def _columns(components: _Components) -> _Columns:
+    upper = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
+    return _Columns(
+        tuple(components.factors[row, :, column, None] for row, column in upper),
+        tuple(offset[:, None] for offset in components.offsets),
+    )
+
+
+def _whiten(
+    columns: _Columns, vectors: tuple[Float[Array, " rays"], ...]
+) -> tuple[Float[Array, "n rays"], ...]:
+    """L^T times every vector."""
+    a, b, c, d, e, f = columns.factors
     x, y, z = vectors
     return (a * x + b * y + c * z, d * y + e * z, f * z)
 
 
-def _whitened(components: _Components, rays: _Rays):
-    """Q and y of every pair."""
-    offset = tuple(
-        c[:, None] - f for c, f in zip(components.offsets, _whiten(components, rays.feet), strict=True)
-    )
-    return _whiten(components, rays.directions), offset
+def _whitened(columns: _Columns, rays: _Rays):
+    """The planes q and y of every pair."""
+    y = tuple(c - f for c, f in zip(columns.offsets, _whiten(columns, rays.feet), strict=True))
+    return _whiten(columns, rays.directions), y
 
 
 def _front(t: Array, a: Array) -> tuple[Array, Array]:
@@ -176,8 +191,10 @@ def _sum(x: Float[Array, "n rays"]) -> Float[Array, " rays"]:
     return _dot(jnp.ones((1, len(x)), x.dtype), x)[0]
 
 
-def _forward(intersection: Intersection, blend: Blend, components: _Components, rays: _Rays) -> _Sums:
-    tau, half, a = meet(intersection, *_whitened(components, rays), components.factors)
+def _forward(
+    intersection: Intersection, blend: Blend, components: _Components, columns: _Columns, rays: _Rays
+) -> _Sums:
+    tau, half, a = meet(intersection, *_whitened(columns, rays), components.factors)
     t = tau + rays.start
     if blend.ordered:
         return _composite(components, t, half, a)
@@ -229,11 +246,12 @@ def _backward(
     intersection: Intersection,
     blend: Blend,
     components: _Components,
+    columns: _Columns,
     rays: _Rays,
     sums: _Sums,
     cotangents: list[Any],
 ) -> tuple[_Components, _Rays]:
-    q, y = _whitened(components, rays)
+    q, y = _whitened(columns, rays)
     (tau, half, a), pull_back = jax.vjp(partial(meet, intersection), q, y, components.factors)
     t = tau + rays.start
     share = _ordered_share if blend.ordered else partial(_unordered_share, blend, sums)
@@ -241,7 +259,10 @@ def _backward(
     of_q, of_y, of_factors = pull_back((of_t, of_half, of_a))
     # y and q are the same rows times minus the feet and times the directions.
     of_rows = jnp.stack(
-        [_dot(q_k, rays.directions.T) - _dot(y_k, rays.feet.T) for q_k, y_k in zip(of_q, of_y, strict=True)]
+        [
+            _dot(q_k, jnp.stack(rays.directions, 1)) - _dot(y_k, jnp.stack(rays.feet, 1))
+            for q_k, y_k in zip(of_q, of_y, strict=True)
+        ]
     )
     of_feet, of_directions = (
         jnp.stack([_dot(rows.T, x_k) for rows, x_k in zip(components.factors, x, strict=True)]).sum(0)
@@ -250,7 +271,7 @@ def _backward(
     of_components = of_components._replace(
         factors=of_factors + of_rows, offsets=jnp.stack([y_k.sum(1) for y_k in of_y])
     )
-    return of_components, _Rays(-of_feet, of_directions, jnp.zeros_like(rays.start))
+    return of_components, _Rays(tuple(-of_feet), tuple(of_directions), jnp.zeros_like(rays.start))
 
 
 def _ordered_share(components: _Components, t: Array, half: Array, a: Array, cotangents: list[Any]):
