@@ -75,9 +75,12 @@ def test_the_pose_is_found_again(found):
 
 def test_the_unit_of_length_does_not_matter(found):
     scaled = find(unit=1e3)
-    np.testing.assert_allclose(scaled.pose[:3, :3], found[0].pose[:3, :3], atol=2e-3)
-    np.testing.assert_allclose(scaled.pose[:3, 3] / 1e3, found[0].pose[:3, 3], atol=2e-3)
-    # The history is that of the start that ended best; where two end alike rounding chooses.
+    # Roundings differ, and the rule stops near the minimum, not in it: within a deviation, which is what the
+    # images leave open. The camera turns about the shape's middle.
+    translation, rotation = found[0].deviations
+    shift = translation + rotation * np.linalg.norm(TRUTH[:3, 3] - CENTER)
+    np.testing.assert_allclose(scaled.pose[:3, :3], found[0].pose[:3, :3], atol=rotation)
+    np.testing.assert_allclose(scaled.pose[:3, 3] / 1e3, found[0].pose[:3, 3], atol=shift)
     np.testing.assert_allclose(scaled.loss, found[0].loss, rtol=1e-2)
 
 
