@@ -95,9 +95,8 @@ def alone(session: nox.Session, package: str) -> None:
     shutil.copytree(ROOT / "packages" / package / "tests", folder / "tests")
     shutil.copy(ROOT / "packages" / package / "pyproject.toml", folder)
     with session.chdir(folder):
-        session.run(
-            "python", "-I", "-m", "pytest", "-q", "--durations=3", *SIDE_BY_SIDE, "tests", *session.posargs
-        )
+        options = ["-q", "-m", "not slow", "--durations=3", *SIDE_BY_SIDE]  # `tests` runs those too
+        session.run("python", "-I", "-m", "pytest", *options, "tests", *session.posargs)
 
 
 @nox.session(venv_backend="none", default=False)

@@ -75,11 +75,11 @@ def meet(
 def smallest_root(h0: Float[Array, "*p"], h1: Float[Array, "*p"]) -> Float[Array, "*p"]:
     r"""The smallest root of $f(u) = u^3 + 2 h_1 u^2 + (h_0 - 1) u - h_1$ for $h_0 \ge h_1^2$; never NaN.
 
-    Measured by its distance $d \ge 0$ from a place of $f$ it solves $d^3 + A d^2 + B d = R$ with nothing negative:
-    from the maximum to the left where $f \ge 0$ there, else from the minimum to the right ($B = 0$); from the
-    inflection where there is neither ($A = 0$). The left side is convex, so Newton's method falls to the root
-    from above, and one of the terms alone gives a start within a third of it, also where roots meet. The
-    derivative is that of the implicit function, with $f'$ at least `FLAT`.
+    Measured by its distance $d \ge 0$ from a place of $f$ it solves $d^3 + A d^2 + B d = R$ with nothing
+    negative: from the maximum to the left if $f \ge 0$ there, else from the minimum to the right ($B = 0$);
+    from the inflection where there is neither ($A = 0$). The left side is convex, so Newton's method falls to
+    the root from above, and one of the terms alone gives a start within a third of it, also where roots meet.
+    The derivative is that of the implicit function, with $f'$ at least `FLAT`.
     """
     h1 = jnp.clip(h1, -_HUGE, _HUGE)  # no cube overflows; such a component weighs nothing
     h0 = jnp.minimum(h0, _HUGE * _HUGE)
