@@ -205,6 +205,8 @@ def test_bad_input():
         trace(*scene, "linear", law, threads=-1)
     with pytest.raises(ValueError, match=r"`intersection` must be 'linear' .*; got 'cubic'.*Use backend="):
         trace(*scene, "cubic", law)
+    with pytest.raises(ValueError, match=r"`blend` must be 'paper' or 'two_parameter' .* Use backend='xla'"):
+        trace(*scene, "linear", BLENDS["sorted"])
     half = scene._replace(directions=scene.directions.astype(jnp.float16))
     with pytest.raises(TypeError, match="must be all float32 or all float64; got float16, float32"):
         trace(*half, "linear", law)

@@ -36,6 +36,8 @@ class Blend(Protocol):
     def quality(self) -> float: ...
     @property
     def depth(self) -> float: ...
+    @property
+    def ordered(self) -> bool: ...
     def log_mass(self, shape: Shape) -> Array: ...
     def log_quality(self, shape: Shape) -> Array: ...
 
@@ -121,6 +123,11 @@ def trace(
     if intersection != "linear":
         raise ValueError(
             f"`intersection` must be 'linear' with backend='native'; got {intersection!r}. Use backend='xla'."
+        )
+    if blend.ordered:
+        raise ValueError(
+            "`blend` must be 'paper' or 'two_parameter' with backend='native', not compositing by order. Use "
+            "backend='xla'."
         )
     found = instruction_sets()
     if instruction_set is not None and instruction_set not in found:

@@ -64,8 +64,7 @@ def check(
         raise ValueError(f"`{name}` must {wanted}; {place} = {values[index]:g}.")
 
 
-def choose(name: str, value: str, known: tuple[str, ...], planned: tuple[str, ...] = ()) -> None:
+def choose(name: str, value: str, known: tuple[str, ...]) -> None:
     """Raises a ValueError unless `value` is one of `known`."""
     if value not in known:
-        later = f" ({', '.join(map(repr, planned))}: not in this version)" if value in planned else ""
-        raise ValueError(f"`{name}` must be one of {', '.join(map(repr, known))}; got {value!r}{later}.")
+        raise ValueError(f"`{name}` must be one of {', '.join(map(repr, known))}; got {value!r}.")
