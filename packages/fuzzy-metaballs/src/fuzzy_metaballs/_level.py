@@ -35,6 +35,7 @@ def level_from_points(shape: FuzzyMetaballs, points: ArrayLike, *, blend: BlendN
         ValueError: there is no point, or a coordinate is not finite.
 
     Example:
+        >>> from fuzzy_metaballs import FuzzyMetaballs
         >>> ball = FuzzyMetaballs.from_covariances([[0.0, 0.0, 0.0]], np.eye(3)[None])
         >>> level = level_from_points(ball, [[2.0, 0.0, 0.0], [0.0, 2.0, 0.0]])
         >>> round(float(np.log(level)), 4)  # -2^2 / 2
