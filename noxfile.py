@@ -95,7 +95,7 @@ def alone(session: nox.Session, package: str) -> None:
     shutil.copytree(ROOT / "packages" / package / "tests", folder / "tests")
     shutil.copy(ROOT / "packages" / package / "pyproject.toml", folder)
     with session.chdir(folder):
-        options = ["-q", "-m", "not slow", "--durations=3", *SIDE_BY_SIDE]  # `tests` runs those too
+        options = ["-q", "--durations=3", *SIDE_BY_SIDE]
         session.run("python", "-I", "-m", "pytest", *options, "tests", *session.posargs)
 
 

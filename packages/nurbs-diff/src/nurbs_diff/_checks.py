@@ -1,7 +1,7 @@
 """What every public function asks of its arguments, with one wording for each rule.
 
 Values are read on the CPU only. On an accelerator reading them would make the host wait for the device; there
-the basis turns the rows it cannot compute into NaN instead (see `_basis.py`).
+the basis turns the rows it cannot compute into NaN instead (see `_evaluation/basis.py`).
 """
 
 from __future__ import annotations
