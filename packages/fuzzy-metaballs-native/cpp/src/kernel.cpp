@@ -1,4 +1,4 @@
-// Compiled once per instruction set. Equations: `fuzzy_metaballs/_kernel.py`, whose names are kept.
+// Compiled once per instruction set. Equations: `fuzzy_metaballs/_kernel`, whose names are kept.
 #include "metaballs/kernel.hpp"
 
 #include <vector>

@@ -152,19 +152,24 @@ def trace(
         blend.quality * blend.log_quality(shape)[:, None],
         features,
     ]
-    origins = (origins - center) / unit
+    # Coordinate by coordinate: a sum over the last three is slow.
+    o, v = tuple(((origins - center) / unit).T), tuple(directions.T)
     # Any start gives the same answer, so no gradient needs to pass through the choice of this one.
-    start = jax.lax.stop_gradient(-(origins * directions).sum(1) / (directions**2).sum(1))
+    start = jax.lax.stop_gradient(-_inner(o, v) / _inner(v, v))
     scene = _Scene(
         jnp.concatenate(columns, axis=1),
-        (origins + start[:, None] * directions).T,
-        directions.T,
+        jnp.stack([o_k + start * v_k for o_k, v_k in zip(o, v, strict=True)]),
+        jnp.stack(v),
         start,
         blend.depth * unit / shape.eta,
     )
     number = 0 if instruction_set is None else found.index(instruction_set)
     depth, log_mass, blended = _blend_rays(_Settings(blend.quality, number, threads), scene)
     return depth * unit, log_mass, blended.T
+
+
+def _inner(u: tuple[Array, ...], v: tuple[Array, ...]) -> Array:
+    return u[0] * v[0] + u[1] * v[1] + u[2] * v[2]
 
 
 def _call(

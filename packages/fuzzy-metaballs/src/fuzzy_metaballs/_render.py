@@ -158,7 +158,7 @@ def _render(
     backend: Backend,
 ) -> Image:
     rotation, origin = pose[:3, :3], pose[:3, 3]
-    directions = camera.rays().reshape(-1, 3) @ rotation.T
+    directions = (rotation @ camera.rays().reshape(-1, 3).T).T  # coordinates first: faster by far
     origins = jnp.broadcast_to(origin, directions.shape)
     normals = _normals(shape, origin)
     depth, alpha_logit, blended = trace(

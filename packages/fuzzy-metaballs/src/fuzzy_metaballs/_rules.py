@@ -52,23 +52,44 @@ def meet(
         y: three planes, $L^T (\mu - o)$: the whitened centres from the rays' origins.
         factors: the rows of $L^T$.
     """
-    a = _inner(q, q)
-    tau = _inner(y, q) / a
+    tau, half, a = closest(q, y)
+    if intersection != "cubic":
+        return *displace(intersection, tau, half, a), a
     r = (y[0] - tau * q[0], y[1] - tau * q[1], y[2] - tau * q[2])
-    s = _inner(r, r)
-    if intersection == "linear":
-        return tau, s / 2, a
-    if intersection == "quadratic":
-        inside = s < 1
-        u = -jnp.where(inside, jnp.sqrt(jnp.where(inside, 1 - s, 1.0)), 0.0)
-        return tau + u / jnp.sqrt(a), jnp.maximum(s, 1.0) / 2, a
-    w, g = (tuple(_inner(factors[:, :, i, None], x) for i in range(3)) for x in (q, r))
-    w_w = _inner(w, w)
-    h1 = -_inner(g, w) * jnp.sqrt(a) / w_w
+    w, g = (tuple(inner(factors[:, :, i, None], x) for i in range(3)) for x in (q, r))
+    w_w = inner(w, w)
+    h1 = -inner(g, w) * jnp.sqrt(a) / w_w
     # Cauchy and Schwarz, which a rounding may break.
-    h0 = jnp.maximum(_inner(g, g) * a / w_w, h1 * h1)
+    h0 = jnp.maximum(inner(g, g) * a / w_w, h1 * h1)
     u = smallest_root(h0, h1)
-    return tau + u / jnp.sqrt(a), (s + u * u) / 2, a
+    return tau + u / jnp.sqrt(a), half + u * u / 2, a
+
+
+def closest(
+    q: tuple[Float[Array, "n rays"], ...], y: tuple[Float[Array, "n rays"], ...]
+) -> tuple[Float[Array, "n rays"], Float[Array, "n rays"], Float[Array, "n rays"]]:
+    r"""Depth, half the squared distance and $a$ where the ray passes nearest to the component's middle.
+
+    $s_0 = |y \times q|^2 / a$: a sum of squares, so nothing cancels, however thin the component.
+    """
+    a = inner(q, q)
+    cross = (y[1] * q[2] - y[2] * q[1], y[2] * q[0] - y[0] * q[2], y[0] * q[1] - y[1] * q[0])
+    return inner(y, q) / a, inner(cross, cross) / (2 * a), a
+
+
+def displace(
+    intersection: Literal["linear", "quadratic"],
+    tau: Float[Array, "n rays"],
+    half: Float[Array, "n rays"],
+    a: Float[Array, "n rays"],
+) -> tuple[Float[Array, "n rays"], Float[Array, "n rays"]]:
+    """Depth and half the squared distance of a rule that knows no more of the pair than `closest` says."""
+    if intersection == "linear":
+        return tau, half
+    s = 2 * half
+    inside = s < 1
+    u = -jnp.where(inside, jnp.sqrt(jnp.where(inside, 1 - s, 1.0)), 0.0)
+    return tau + u / jnp.sqrt(a), jnp.maximum(s, 1.0) / 2
 
 
 @jax.custom_jvp
@@ -121,5 +142,6 @@ def _slope(u: Array, h0: Array, h1: Array) -> Array:
     return (3 * u + 4 * h1) * u + (h0 - 1)
 
 
-def _inner(u: tuple[Array, ...] | Array, v: tuple[Array, ...] | Array) -> Array:
+def inner(u: tuple[Array, ...] | Array, v: tuple[Array, ...] | Array) -> Array:
+    """The inner product of vectors given by their three coordinates."""
     return u[0] * v[0] + u[1] * v[1] + u[2] * v[2]
