@@ -338,11 +338,11 @@ EXPERIMENT = Experiment(
     ),
     paper=PAPER,
     presets={
-        "smoke": Settings(),
+        "smoke": Settings(seconds=0.25),
         "quick": Settings(steps=200, seconds=20),
         "paper": Settings(steps=1000, seconds=75),
     },
-    minutes={"smoke": 0.8, "quick": 5.0, "paper": 20.0},
+    minutes={"smoke": 0.3, "quick": 5.0, "paper": 20.0},
     figures=(
         *(figure for mesh in MESHES for degree in DEGREES for figure in _figures(degree, mesh)),
         *_race_figures(),
