@@ -25,7 +25,7 @@ SMOKE_RUNS = ROOT / ".nox" / "smoke-runs"
 PACKAGES = ["kspline-core", "nurbs-diff", "implicit-seg", "fem-diff", "fuzzy-metaballs"]
 BACKENDS = {"fuzzy-metaballs-native": "fuzzy-metaballs"}  # a wheel of its own -> the package whose part it is
 WHEELS = [*PACKAGES, *BACKENDS]
-PAPERS = ["dsa", "implicit_splines", "pde_priors", "metaballs"]
+PAPERS = ["metaballs", "dsa", "implicit_splines", "pde_priors"]  # the longest first
 
 # A machine that keeps no bytecode compiles PyTorch anew in every process: 4 s of them, 9 s with its compiler.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -33,14 +33,16 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 SIDE_BY_SIDE = ["--numprocesses=logical"]  # so the cores share out the tests instead
 
-
-def in_workspace(session: nox.Session, *command: str) -> None:
-    """Runs a command in the workspace's environment, synchronised first."""
-    session.run("uv", "run", *command, external=True)
+RUN = ["uv", "run"]  # in the workspace's environment, synchronised first
+STYLE = {"style": [*RUN, "ruff", "check"], "formatting": [*RUN, "ruff", "format", "--check"]}
+TYPES = {"types": [*RUN, "basedpyright"]}
 
 
 def side_by_side(session: nox.Session, commands: dict[str, list[str]]) -> None:
-    """Runs commands that need nothing of each other, as many at a time as there are cores."""
+    """Runs commands that need nothing of each other, as many at a time as there are cores.
+
+    They start in the order given: the longest come first.
+    """
 
     def run(command: list[str]) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -56,17 +58,39 @@ def side_by_side(session: nox.Session, commands: dict[str, list[str]]) -> None:
         session.error(f"failed: {', '.join(failed)}")
 
 
+def documentation(session: nox.Session) -> dict[str, list[str]]:
+    """The commands that run every example and build the pages."""
+    sources = [f"packages/{package}/src" for package in WHEELS]
+    options = ["-q", "--durations=5", "--doctest-modules", "--doctest-glob=*.rst"]
+    return {
+        "the examples": [*RUN, "pytest", *options, "docs", *sources, *session.posargs],
+        "the pages": [*RUN, "sphinx-build", "-q", "-W", "--keep-going", "-E", "docs", "docs/_build/html"],
+    }
+
+
 @nox.session(venv_backend="none")
+def sources(session: nox.Session) -> None:
+    """`docs`, `types` and `lint` side by side, as most of what they run keeps one core busy."""
+    side_by_side(session, documentation(session) | TYPES | STYLE)
+
+
+@nox.session(venv_backend="none", default=False)
 def lint(session: nox.Session) -> None:
     """Style: ruff's rules and its formatting."""
-    in_workspace(session, "ruff", "check")
-    in_workspace(session, "ruff", "format", "--check")
+    for command in STYLE.values():
+        session.run(*command, external=True)
 
 
-@nox.session(venv_backend="none")
+@nox.session(venv_backend="none", default=False)
 def types(session: nox.Session) -> None:
     """Types: pyright over packages and apps."""
-    in_workspace(session, "basedpyright")
+    session.run(*TYPES["types"], external=True)
+
+
+@nox.session(venv_backend="none", default=False)
+def docs(session: nox.Session) -> None:
+    """The documentation without a warning, and every example in it and in the docstrings executed."""
+    side_by_side(session, documentation(session))
 
 
 @nox.session(venv_backend="none")
@@ -105,7 +129,7 @@ def alone(session: nox.Session, package: str) -> None:
 @nox.parametrize("package", WHEELS, ids=WHEELS)
 def tests(session: nox.Session, package: str) -> None:
     """One package's tests in the workspace's environment: the quick way while working on it."""
-    in_workspace(session, "pytest", *SIDE_BY_SIDE, f"packages/{package}/tests", *session.posargs)
+    session.run(*RUN, "pytest", *SIDE_BY_SIDE, f"packages/{package}/tests", *session.posargs, external=True)
 
 
 @nox.session(default=False)
@@ -129,19 +153,8 @@ def cad(session: nox.Session) -> None:
 
 def smoke(paper: str, runs: Path) -> list[str]:
     """The command that runs each experiment of a paper at its smallest preset and checks its figures."""
-    return [
-        "uv",
-        "run",
-        "repro",
-        "run",
-        paper,
-        "--preset",
-        "smoke",
-        "--fresh",
-        "--check",
-        "--runs",
-        str(runs),
-    ]
+    options = ["--preset", "smoke", "--fresh", "--check", "--runs", str(runs)]
+    return [*RUN, "repro", "run", paper, *options]
 
 
 @nox.session(venv_backend="none", default=False)
@@ -163,19 +176,7 @@ def integration(session: nox.Session) -> None:
     """The apps, packages together, and the page over what `papers` has run, in a browser."""
     options = ["-q", "--durations=5", *SIDE_BY_SIDE, "--dist=loadfile"]  # fixtures of a file run experiments
     tests = ["pytest", *options, "apps", "tests-integration", *session.posargs]
-    session.run("uv", "run", *tests, external=True, env={"SMOKE_RUNS": str(SMOKE_RUNS)})
-
-
-@nox.session(venv_backend="none")
-def docs(session: nox.Session) -> None:
-    """The documentation without a warning, and every example in it and in the docstrings executed."""
-    sources = [f"packages/{package}/src" for package in WHEELS]
-    options = ["-q", "--doctest-modules", "--doctest-glob=*.rst"]
-    commands = {
-        "the pages": ["sphinx-build", "-q", "-W", "--keep-going", "-E", "docs", "docs/_build/html"],
-        "the examples": ["pytest", *options, "docs", *sources, *session.posargs],
-    }
-    side_by_side(session, {name: ["uv", "run", *command] for name, command in commands.items()})
+    session.run(*RUN, *tests, external=True, env={"SMOKE_RUNS": str(SMOKE_RUNS)})
 
 
 @nox.session(venv_backend="none", default=False)
@@ -185,8 +186,8 @@ def bench(session: nox.Session, package: str) -> None:
     results = str(Path(session.create_tmp()) / "results.json")
     folder = f"packages/{package}/benchmarks"
     options = ["--benchmark-only", "--benchmark-columns=min,median,rounds", f"--benchmark-json={results}"]
-    in_workspace(session, "pytest", "-q", folder, *options, *session.posargs)
-    in_workspace(session, "python", "docs/benchmark_table.py", results)
+    session.run(*RUN, "pytest", "-q", folder, *options, *session.posargs, external=True)
+    session.run(*RUN, "python", "docs/benchmark_table.py", results, external=True)
 
 
 @nox.session(venv_backend="none", default=False)
