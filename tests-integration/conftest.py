@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,25 +12,21 @@ import pytest
 from repro import cli
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from playwright.sync_api import Browser
+
+    from repro.fixtures import SmokeRun
 
 sys.path.insert(0, str(Path(__file__).parent))  # for `page`, whatever pytest's import mode
 import page
 
 
 @pytest.fixture(scope="session")
-def real_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Returns the folder of the smoke preset of all experiments.
-
-    It is the one that SMOKE_RUNS names, where the session `papers` has left its runs; without it they are
-    made here, which takes minutes.
-    """
-    if "SMOKE_RUNS" in os.environ:
-        return Path(os.environ["SMOKE_RUNS"])
-    runs = tmp_path_factory.mktemp("runs")
-    assert cli.main(["run", "all", "--preset", "smoke", "--runs", str(runs)]) == 0
+def real_runs(smoke_run: Callable[[str], SmokeRun]) -> Path:
+    """Returns the folder with the runs of all experiments; to make them takes minutes."""
+    names = (entry.name for entry in entry_points(group="repro.experiments"))
+    (runs,) = {smoke_run(name).folder.parents[1] for name in names}
     return runs
 
 

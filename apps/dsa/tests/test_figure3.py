@@ -16,16 +16,19 @@ from fem_diff import energy, residual, solve
 from repro.testing import Broken, RecordingContext
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from repro.fixtures import SmokeRun
 
 TINY = Settings(
     elements=16,
     widths=(16, 24),
     grid=8,
-    steps=100,
+    steps=8,
     batch_size=4,
     held_out=6,
-    save_every=25,
+    save_every=3,
     learning_rate=0.03,
 )
 
@@ -34,34 +37,22 @@ def generator() -> torch.Generator:
     return torch.Generator().manual_seed(0)
 
 
-@pytest.fixture(scope="module")
-def context(tmp_path_factory: pytest.TempPathFactory) -> RecordingContext:
-    return RecordingContext(tmp_path_factory.mktemp("figure3"))
-
-
-@pytest.fixture(scope="module")
-def measured(context: RecordingContext) -> dict[str, float]:
-    return dict(EXPERIMENT.run(TINY, context))
-
-
-def test_training_by_energy_alone_approaches_the_solver(measured: dict[str, float]) -> None:
-    assert measured.keys() == {figure.key for figure in EXPERIMENT.figures}
+def test_training_by_energy_alone_approaches_the_solver(smoke_run: Callable[[str], SmokeRun]) -> None:
+    run, settings = smoke_run("dsa.figure3"), EXPERIMENT.presets["smoke"]
+    measured = run.values
     assert measured["median"] < 0.7 * measured["lifting"]
     assert measured["median"] <= measured["p90"] <= measured["worst"]
     assert measured["excess"] > 0  # the least energy is the solver's
-
-
-def test_progress_log_and_pictures(measured: dict[str, float], context: RecordingContext) -> None:
-    assert measured
-    assert [step for _, step, _ in context.steps] == list(range(1, TINY.steps + 1))
-    assert len(context.lines) == TINY.steps // TINY.save_every
-    assert set(context.pictures) == {"published", "held_out", "learning"}
+    assert len(run.lines) == -(-settings.steps // settings.save_every)
+    assert set(run.pictures) == {"published", "held_out", "learning"}
 
 
 def test_a_killed_run_goes_on_to_the_same_bits(tmp_path: Path) -> None:
-    settings = replace(TINY, steps=8, save_every=3)
+    settings = TINY
     scored = Scored.of(draw_parameters(2, generator()), settings.elements)
-    whole = train(settings, RecordingContext(tmp_path / "whole"), scored)
+    context = RecordingContext(tmp_path / "whole")
+    whole = train(settings, context, scored)
+    assert [step for _, step, _ in context.steps] == list(range(1, settings.steps + 1))
     with pytest.raises(Broken):
         train(settings, RecordingContext(tmp_path / "broken", breaks_at_step=5), scored)
     again = RecordingContext(tmp_path / "broken")
@@ -75,7 +66,7 @@ def test_a_killed_run_goes_on_to_the_same_bits(tmp_path: Path) -> None:
 def test_a_checkpoint_of_other_settings_is_refused() -> None:
     state = Training(TINY, 0, "cpu").state()
     with pytest.raises(ValueError, match=r"the checkpoint belongs to other settings, .* Run with --fresh"):
-        Training(replace(TINY, steps=101), 0, "cpu").restore(state)
+        Training(replace(TINY, steps=9), 0, "cpu").restore(state)
 
 
 def test_a_loss_that_is_not_finite_is_reported() -> None:

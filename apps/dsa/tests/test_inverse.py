@@ -10,7 +10,10 @@ from dsa.inverse import EXPERIMENT, Model, Settings, follow, observe
 from repro.testing import RecordingContext
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from repro.fixtures import SmokeRun
 
 TINY = Settings(elements=12, true_elements=24, sensors=11, noise=0.05, iterations=12, halvings=1)
 
@@ -19,29 +22,18 @@ def model_of(settings: Settings) -> Model:
     return Model(observe(settings, torch.Generator().manual_seed(0), "cpu"), settings.elements)
 
 
-@pytest.fixture(scope="module")
-def context(tmp_path_factory: pytest.TempPathFactory) -> RecordingContext:
-    return RecordingContext(tmp_path_factory.mktemp("inverse"))
-
-
-@pytest.fixture(scope="module")
-def measured(context: RecordingContext) -> dict[str, float]:
-    return dict(EXPERIMENT.run(TINY, context))
-
-
-def test_the_recovery_beats_the_trivial_guess_and_explains_the_data(measured: dict[str, float]) -> None:
-    assert measured.keys() == {figure.key for figure in EXPERIMENT.figures}
+def test_the_recovery_beats_the_trivial_guess_and_explains_the_data(
+    smoke_run: Callable[[str], SmokeRun],
+) -> None:
+    run = smoke_run("dsa.inverse")
+    measured = run.values
     assert measured["error"] < 0.4 * measured["error_trivial"]
     assert measured["error_oracle"] <= measured["error"]
     assert measured["correlation"] > 0.9
-    assert measured["misfit"] <= model_of(TINY).target < measured["misfit_trivial"]
-
-
-def test_progress_log_and_pictures(measured: dict[str, float], context: RecordingContext) -> None:
-    assert measured
-    assert set(context.pictures) == {"recovery", "path"}
-    assert context.steps
-    assert sum("of the prior: misfit" in line for line in context.lines) >= 2
+    target = model_of(EXPERIMENT.presets["smoke"]).target
+    assert measured["misfit"] <= target < measured["misfit_trivial"]
+    assert set(run.pictures) == {"recovery", "path"}
+    assert sum("of the prior: misfit" in line for line in run.lines) >= 2
 
 
 def test_noise_is_as_stated() -> None:

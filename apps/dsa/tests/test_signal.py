@@ -10,41 +10,31 @@ from kspline_core import fit
 from repro.testing import RecordingContext
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-
-@pytest.fixture(scope="module")
-def context(tmp_path_factory: pytest.TempPathFactory) -> RecordingContext:
-    return RecordingContext(tmp_path_factory.mktemp("signal"))
+    from repro.fixtures import SmokeRun
 
 
-@pytest.fixture(scope="module")
-def measured(context: RecordingContext) -> dict[str, float]:
-    return dict(EXPERIMENT.run(EXPERIMENT.presets["smoke"], context))
-
-
-def test_every_figure_is_measured_and_in_its_band(measured: dict[str, float]) -> None:
-    assert measured.keys() == {figure.key for figure in EXPERIMENT.figures}
+def test_every_figure_has_a_band_and_lies_in_it(smoke_run: Callable[[str], SmokeRun]) -> None:
+    run = smoke_run("dsa.signal")
     for figure in EXPERIMENT.figures:
         assert figure.smoke is not None
-        assert measured[figure.key] in figure.smoke, figure.key
+        assert run.values[figure.key] in figure.smoke, figure.key
+    assert list(run.pictures) == ["profile_coins", "profile_camera", "jacobian", "rows"]
 
 
-def test_lines_fit_at_least_as_well_as_constants(measured: dict[str, float]) -> None:
+def test_lines_fit_at_least_as_well_as_constants(smoke_run: Callable[[str], SmokeRun]) -> None:
+    measured = smoke_run("dsa.signal").values
     assert measured["error_1"] <= measured["error_0"] < 1
     assert measured["rows_1"] <= measured["rows_0"] < 1
 
 
-def test_pictures_and_progress(measured: dict[str, float], context: RecordingContext) -> None:
-    assert list(context.pictures) == ["profile_coins", "profile_camera", "jacobian", "rows"]
-    steps = [(step, total) for _, step, total in context.steps]
-    assert steps == [(i, len(steps)) for i in range(1, len(steps) + 1)]
-
-
 def test_further_rows_are_checked(tmp_path: Path) -> None:
-    context = RecordingContext(tmp_path)
+    context = RecordingContext(tmp_path, draws=False)
     EXPERIMENT.run(Settings(pieces=2, further_rows=1), context)
-    assert len(context.steps) == 2 * 2 * len(DEGREES)
+    count = 2 * 2 * len(DEGREES)
+    assert [step[1:] for step in context.steps] == [(i, count) for i in range(1, count + 1)]
 
 
 def test_rows_outside_the_photograph(tmp_path: Path) -> None:

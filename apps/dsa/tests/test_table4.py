@@ -6,40 +6,28 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
-from dsa.table4 import DEGREE, EXPERIMENT, MODELS, Data, Scores, Settings, points_of, run, trained
+from dsa.table4 import DEGREE, EXPERIMENT, MODELS, Data, Scores, Settings, points_of, trained
 from nurbs_diff.splinenet import Patches, random_patches
 from repro.testing import Broken, RecordingContext
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from repro.fixtures import SmokeRun
 
 TINY = Settings(
     steps=8, batch_size=3, points=48, samples=8, widths=(8, 8), features=16, held_out=4, validate_every=4
 )
 
 
-@pytest.fixture(scope="module")
-def context(tmp_path_factory: pytest.TempPathFactory) -> RecordingContext:
-    return RecordingContext(tmp_path_factory.mktemp("table4"))
-
-
-@pytest.fixture(scope="module")
-def measured(context: RecordingContext) -> dict[str, float]:
-    return run(TINY, context)
-
-
-def test_every_figure_is_measured(measured: dict[str, float]) -> None:
-    assert measured.keys() == {figure.key for figure in EXPERIMENT.figures}
-    for model in MODELS:  # nothing beats the true surface after eight steps
+def test_nothing_beats_the_true_surface_after_a_few_steps(smoke_run: Callable[[str], SmokeRun]) -> None:
+    run = smoke_run("dsa.table4")
+    for model in MODELS:
         for metric in ("squared", "unsquared"):
-            assert measured[f"{metric}_{model.key}"] > measured[f"{metric}_floor"] > 0
-
-
-def test_progress_log_and_pictures(measured: dict[str, float], context: RecordingContext) -> None:
-    assert measured
-    assert len(context.steps) == 4 * TINY.steps
-    assert set(context.pictures) == {"surfaces", "scores", "learning"}
-    assert "patches are generated" in context.lines[0]
+            assert run.values[f"{metric}_{model.key}"] > run.values[f"{metric}_floor"] > 0
+    assert set(run.pictures) == {"surfaces", "scores", "learning"}
+    assert "patches are generated" in run.lines[0]
 
 
 def test_published_figures_stand_beside_other_data() -> None:
@@ -50,12 +38,14 @@ def test_published_figures_stand_beside_other_data() -> None:
 
 def test_a_killed_run_goes_on_to_the_same_bits(tmp_path: Path) -> None:
     def networks(folder: str, breaks_at_step: int | None = None) -> dict[str, torch.Tensor]:
-        context = RecordingContext(tmp_path / folder, breaks_at_step=breaks_at_step)
+        context = contexts[folder] = RecordingContext(tmp_path / folder, breaks_at_step=breaks_at_step)
         data = Data(TINY, context)
         validation = data.draw("validation", 4, torch.Generator().manual_seed(1))
         return trained(MODELS[3], TINY, context, data.training, validation)[0].state_dict()
 
+    contexts: dict[str, RecordingContext] = {}
     whole = networks("whole")
+    assert [step for _, step, _ in contexts["whole"].steps] == list(range(1, TINY.steps + 1))
     with pytest.raises(Broken):
         networks("broken", breaks_at_step=6)
     resumed = networks("broken")

@@ -8,29 +8,24 @@ from pde_priors.cell import EXPERIMENT, Scene, Settings, _photographs
 from repro import photographs
 from repro.testing import Broken, RecordingContext
 
-TINY = Settings(noise=0.5, crops=2, size=48, depth=1, filters=4, epochs=2, repeats=12, learning_rate=1e-2)
+TINY = Settings(noise=0.5, crops=2, size=48, depth=1, filters=2, epochs=2, repeats=2, learning_rate=1e-2)
 
 
-@pytest.fixture(scope="module")
-def result(tmp_path_factory):
-    context = RecordingContext(tmp_path_factory.mktemp("unbroken"))
-    return EXPERIMENT.run(TINY, context), context
-
-
-def test_every_figure_is_measured(result):
-    figures, context = result
-    assert set(figures) == {figure.key for figure in EXPERIMENT.figures}
+def test_the_figures_belong_together(smoke_run):
+    run = smoke_run("pde_priors.cell")
+    figures = run.values
     assert figures["gain_coins"] == figures["dice_coins_phase_field"] - figures["dice_coins_none"]
     assert len(set(figures.values())) > 6  # the priors do change what is learned
-    assert set(context.pictures) == {"coins", "cell", "trained_on", "learning"}
+    assert set(run.pictures) == {"coins", "cell", "trained_on", "learning"}
 
 
-def test_a_broken_run_goes_on_without_repeating_an_epoch(result, tmp_path):
-    figures, unbroken = result
-    first = RecordingContext(tmp_path, breaks_at_line=3)
+def test_a_broken_run_goes_on_without_repeating_an_epoch(tmp_path):
+    unbroken = RecordingContext(tmp_path / "unbroken", draws=False)
+    figures = EXPERIMENT.run(TINY, unbroken)
+    first = RecordingContext(tmp_path / "broken", breaks_at_line=3, draws=False)
     with pytest.raises(Broken):
         EXPERIMENT.run(TINY, first)
-    second = RecordingContext(tmp_path)
+    second = RecordingContext(tmp_path / "broken", draws=False)
     assert EXPERIMENT.run(TINY, second) == figures
     assert first.lines + [line for line in second.lines if "resumed" not in line] == unbroken.lines
     assert len(unbroken.lines) == len(set(unbroken.lines)) == 3 * TINY.epochs

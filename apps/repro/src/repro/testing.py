@@ -24,6 +24,7 @@ class RecordingContext:
         folder: for checkpoints; made where it is missing.
         breaks_at_line: the log line, counted from 1, after which `Broken` is raised.
         breaks_at_step: the number of the step at whose report `Broken` is raised.
+        draws: whether pictures are drawn; without, they are only counted.
 
     Attributes:
         lines: what was logged.
@@ -31,7 +32,14 @@ class RecordingContext:
         pictures: captions by name. Every picture has been drawn in both schemes.
     """
 
-    def __init__(self, folder: Path, *, breaks_at_line: int | None = None, breaks_at_step: int | None = None):
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        breaks_at_line: int | None = None,
+        breaks_at_step: int | None = None,
+        draws: bool = True,
+    ):
         self.seed = 0
         self.device = "cpu"
         self.data: Path | None = None
@@ -41,6 +49,7 @@ class RecordingContext:
         self.pictures: dict[str, str] = {}
         self._breaks_at_line = breaks_at_line
         self._breaks_at_step = breaks_at_step
+        self._schemes = style.SCHEMES if draws else ()
         folder.mkdir(exist_ok=True)
 
     def progress(self, description: str) -> Callable[[int, int, float], None]:
@@ -73,7 +82,7 @@ class RecordingContext:
         if name in self.pictures:
             raise ValueError(f"`name`: a picture {name!r} is there already.")
         self.pictures[name] = caption
-        for scheme in style.SCHEMES:
+        for scheme in self._schemes:
             with style.drawing(scheme):
                 figure = Figure(figsize=size, layout="constrained", dpi=40)
                 draw(figure)
