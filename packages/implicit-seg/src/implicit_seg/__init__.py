@@ -2,14 +2,14 @@
 
 from importlib.metadata import version
 
-from implicit_seg._interface_energies import (
+from implicit_seg._losses.interface import (
     SURFACE_TENSION,
     PhaseFieldLoss,
     TotalVariationLoss,
     modica_mortola_energy,
     total_variation,
 )
-from implicit_seg._mask_losses import (
+from implicit_seg._losses.masks import (
     AccuracyLoss,
     DiceLoss,
     JaccardLoss,
@@ -22,21 +22,19 @@ from implicit_seg._mask_losses import (
     mask_mse_loss,
     soft_mask,
 )
-from implicit_seg._metrics import accuracy, dice, hausdorff_distance, jaccard
-from implicit_seg._reaction_diffusion import (
+from implicit_seg._losses.reaction_diffusion import (
     ReactionDiffusionLoss,
     bistable,
     fisher_kpp,
     reaction_diffusion_residual,
 )
-from implicit_seg._spline import (
-    TensorProductSplineHead,
-    collocation_matrix,
-    evaluate_spline,
-    open_uniform_knots,
-)
-from implicit_seg._unet import UNet, UNetImplicit
-from implicit_seg._vgg import VGGImplicit1, VGGImplicit2
+from implicit_seg._metrics.hausdorff import hausdorff_distance
+from implicit_seg._metrics.overlap import accuracy, dice, jaccard
+from implicit_seg._networks.unet import UNet, UNetImplicit
+from implicit_seg._networks.vgg import VGGImplicit1, VGGImplicit2
+from implicit_seg._splines.collocation import collocation_matrix, open_uniform_knots
+from implicit_seg._splines.evaluation import evaluate_spline
+from implicit_seg._splines.head import TensorProductSplineHead
 
 __version__ = version("implicit-seg")
 

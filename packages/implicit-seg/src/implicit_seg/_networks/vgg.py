@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
-from implicit_seg._blocks import check_image, check_positive, convolutions
+from implicit_seg._networks.blocks import check_image, check_positive, convolutions
 
 if TYPE_CHECKING:
     from jaxtyping import Float

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn.functional import pad
 
-from implicit_seg._grid import check_field, forward_difference
+from implicit_seg._losses.grid import check_field, forward_difference
 
 if TYPE_CHECKING:
     from jaxtyping import Float

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn.functional import adaptive_avg_pool2d, max_pool2d
 
-from implicit_seg._blocks import check_image, check_positive, convolutions
+from implicit_seg._networks.blocks import check_image, check_positive, convolutions
 
 if TYPE_CHECKING:
     from jaxtyping import Float

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-from implicit_seg._grid import check_field, inner, laplacian
+from implicit_seg._losses.grid import check_field, inner, laplacian
 
 if TYPE_CHECKING:
     from jaxtyping import Float

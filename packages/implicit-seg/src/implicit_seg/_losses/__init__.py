@@ -1,0 +1,1 @@
+"""Losses against a mask, and priors on the prediction alone."""
