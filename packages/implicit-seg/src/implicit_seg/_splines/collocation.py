@@ -1,4 +1,4 @@
-"""Open uniform knots, and the matrix of their B-splines at uniform parameters."""
+"""Open uniform knots, and their B-splines at uniform parameters."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 if TYPE_CHECKING:
-    from jaxtyping import Float
+    from jaxtyping import Float, Int
     from torch import Tensor
 
 
@@ -51,19 +51,40 @@ def collocation_matrix(n: int, size: int, degree: int) -> Float[Tensor, "size n"
 
     Equivalent to `scipy.interpolate.BSpline.design_matrix`. Barrowclough et al., sections 2.4 and 3.3.
     """
+    first, values = basis_rows(n, size, degree)
+    columns = first[:, None] + torch.arange(degree + 1, device="cpu")
+    return torch.zeros(size, n, dtype=torch.float64, device="cpu").scatter_(1, columns, values)
+
+
+def basis_rows(n: int, size: int, degree: int) -> tuple[Int[Tensor, " size"], Float[Tensor, "size order"]]:
+    """The `degree + 1` entries of each row of `collocation_matrix` that can differ from zero.
+
+    Args:
+        n: number of basis functions.
+        size: number of parameters, at least 2.
+        degree: 0 to 3.
+
+    Returns:
+        The column of the first entry of each row, and the entries, float64, on the CPU.
+
+    Raises:
+        ValueError: as `collocation_matrix`.
+
+    Piegl and Tiller, *The NURBS Book*, algorithm A2.2, for all parameters at a time: O(size * degree**2).
+    """
     knots = open_uniform_knots(n, degree)
     if size < 2:
         raise ValueError(f"`size` must be at least 2 in each direction; got {size}.")
     # integers first: the quotient is then rounded once, and a parameter on a knot is exactly that knot
-    s = (torch.arange(size, dtype=torch.float64, device="cpu") * (n - degree) / (size - 1))[:, None]
-    span = s.floor().clamp(max=n - degree - 1)  # closes the last interval
-    basis = (knots[:-1] == span) & (knots[1:] > knots[:-1])
-    basis = basis.to(torch.float64)
+    s = torch.arange(size, dtype=torch.float64, device="cpu") * (n - degree) / (size - 1)
+    span = s.long().clamp(max=n - degree - 1)  # closes the last interval
+    basis = [torch.ones_like(s)]
     for p in range(1, degree + 1):
-        width = knots[p:] - knots[:-p]
-        inverse = torch.where(
-            width > 0, 1 / width.clamp(min=1), 0.0
-        )  # 0/0 is 0; knots are integers, so width >= 1
-        rising = (s - knots[:-p]) * inverse
-        basis = rising[:, :-1] * basis[:, :-1] + (1 - rising[:, 1:]) * (inverse[1:] > 0) * basis[:, 1:]
-    return basis
+        raised, carried = [], torch.zeros_like(s)
+        for k, value in enumerate(basis):
+            upper, lower = knots[span + degree + 1 + k], knots[span + degree + 1 + k - p]
+            share = value / (upper - lower)  # the two knots enclose the span: never 0 / 0
+            raised.append(carried + (upper - s) * share)
+            carried = (s - lower) * share
+        basis = [*raised, carried]
+    return span, torch.stack(basis, dim=1)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from implicit_seg._splines.banded import collocation_band
 from implicit_seg._splines.collocation import collocation_matrix
-from implicit_seg._splines.evaluation import check_dimensions, contract
+from implicit_seg._splines.evaluation import check_dimensions, contract, contract_bands, uses_bands
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,9 +21,13 @@ if TYPE_CHECKING:
 class TensorProductSplineHead(nn.Module):
     """Turns a grid of coefficients into the values of its spline: the last layer of a network of any kind.
 
+    Any network will do whose output is (batch, channels, *grid): those of this package, or of
+    segmentation_models.pytorch and MONAI with a last layer that keeps the grid. Values come in the dtype and
+    on the device of the coefficients.
+
     The collocation matrices are computed once and kept as buffers that no checkpoint stores; they are
     computed anew, not rounded, when the module changes its dtype, and materialised when it leaves the meta
-    device.
+    device. On the CPU their bands are used instead (see `evaluate_spline`).
 
     Args:
         grid: number of coefficients in each dimension, such as (128, 128).
@@ -48,6 +53,7 @@ class TensorProductSplineHead(nn.Module):
         for k, (n, m) in enumerate(zip(self.grid, self.size, strict=True)):
             matrix = collocation_matrix(n, m, degree).to(torch.get_default_dtype())
             self.register_buffer(f"matrix_{k}", matrix.to(torch.get_default_device()), persistent=False)
+        self._bands = [collocation_band(n, m, degree) for n, m in zip(self.grid, self.size, strict=True)]
 
     def forward(
         self, coefficients: Float[Tensor, "batch channels *grid"]
@@ -62,6 +68,8 @@ class TensorProductSplineHead(nn.Module):
             raise ValueError(
                 f"`coefficients` has the grid {tuple(coefficients.shape[2:])}; the head expects {self.grid}."
             )
+        if uses_bands(coefficients):
+            return contract_bands(coefficients, self._bands)
         return contract(coefficients, [self.get_buffer(f"matrix_{k}") for k in range(len(self.grid))])
 
     def extra_repr(self) -> str:
