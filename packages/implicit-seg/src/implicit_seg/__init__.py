@@ -28,8 +28,12 @@ from implicit_seg._losses.reaction_diffusion import (
     fisher_kpp,
     reaction_diffusion_residual,
 )
+from implicit_seg._metrics.boundary_f import boundary_f
+from implicit_seg._metrics.each import score_each
 from implicit_seg._metrics.hausdorff import hausdorff_distance
 from implicit_seg._metrics.overlap import accuracy, dice, jaccard
+from implicit_seg._metrics.perimeter import mask_perimeter, perimeter_ratio
+from implicit_seg._metrics.topology import betti_error, betti_numbers
 from implicit_seg._networks.unet import UNet, UNetImplicit
 from implicit_seg._networks.vgg import VGGImplicit1, VGGImplicit2
 from implicit_seg._splines.collocation import collocation_matrix, open_uniform_knots
@@ -55,7 +59,10 @@ __all__ = [
     "VGGImplicit2",
     "accuracy",
     "accuracy_loss",
+    "betti_error",
+    "betti_numbers",
     "bistable",
+    "boundary_f",
     "collocation_matrix",
     "dice",
     "dice_loss",
@@ -66,9 +73,12 @@ __all__ = [
     "jaccard_loss",
     "mask_mae_loss",
     "mask_mse_loss",
+    "mask_perimeter",
     "modica_mortola_energy",
     "open_uniform_knots",
+    "perimeter_ratio",
     "reaction_diffusion_residual",
+    "score_each",
     "soft_mask",
     "total_variation",
 ]

@@ -1,4 +1,4 @@
-"""What every score asks of its two masks."""
+"""What every score asks of its masks and their spacing."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import numpy as np
 import torch
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from jaxtyping import Bool, Shaped
     from torch import Tensor
 
@@ -15,20 +17,36 @@ if TYPE_CHECKING:
 
 
 def check_masks(predicted: Mask, target: Mask) -> tuple[Bool[np.ndarray, "*size"], Bool[np.ndarray, "*size"]]:
-    masks = []
-    for name, mask in (("predicted", predicted), ("target", target)):
-        array = mask.detach().cpu().numpy() if isinstance(mask, torch.Tensor) else np.asarray(mask)
-        if array.size == 0:
-            raise ValueError(f"`{name}` holds no samples; its shape is {array.shape}.")
-        inside = array.astype(bool)
-        if not np.array_equal(inside, array):
-            value = array[inside != array].flat[0]
-            raise ValueError(
-                f"`{name}` must hold 0 and 1 only; it holds {value!s}. Threshold it first: `values > 0`."
-            )
-        masks.append(inside)
+    """Returns both masks as arrays of bools; raises `ValueError` where they are no masks of one shape."""
+    masks = check_mask("predicted", predicted), check_mask("target", target)
     if masks[0].shape != masks[1].shape:
         raise ValueError(
             f"`predicted` and `target` must have one shape; got {masks[0].shape} and {masks[1].shape}."
         )
-    return masks[0], masks[1]
+    return masks
+
+
+def check_mask(name: str, mask: Mask) -> Bool[np.ndarray, "*size"]:
+    """Returns the mask as an array of bools; raises `ValueError` where it is empty or holds other values."""
+    array = mask.detach().cpu().numpy() if isinstance(mask, torch.Tensor) else np.asarray(mask)
+    if array.size == 0:
+        raise ValueError(f"`{name}` holds no samples; its shape is {array.shape}.")
+    if array.dtype == bool:
+        return array
+    inside = array.astype(bool)
+    if not np.array_equal(inside, array):
+        value = array[inside != array].flat[0]
+        raise ValueError(
+            f"`{name}` must hold 0 and 1 only; it holds {value!s}. Threshold it first: `values > 0`."
+        )
+    return inside
+
+
+def check_spacing(spacing: float | Sequence[float], ndim: int) -> np.ndarray:
+    """Returns one positive finite step a dimension; raises `ValueError` where they are not that."""
+    steps = np.full(ndim, spacing, float) if isinstance(spacing, (int, float)) else np.array(spacing, float)
+    if steps.shape != (ndim,) or not all(0 < step < np.inf for step in steps):
+        raise ValueError(
+            f"`spacing` must be one positive finite number or {ndim}, one a dimension; got {spacing}."
+        )
+    return steps
