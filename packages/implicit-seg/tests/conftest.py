@@ -9,11 +9,18 @@ import typing
 import accelerate  # noqa: F401 (what is imported here is imported before TYPE_CHECKING is true)
 import beartype  # noqa: F401
 import jaxtyping
+import kornia  # noqa: F401
+import matplotlib.axes
+import matplotlib.figure  # noqa: F401
 import numpy as np  # noqa: F401
 import pytest
+import rich.console
+import rich.progress
+import rich.table  # noqa: F401
 import scipy.ndimage  # noqa: F401
 import torch
 import torch.utils.data
+import tyro  # noqa: F401
 from jaxtyping import install_import_hook
 
 typing.TYPE_CHECKING = True

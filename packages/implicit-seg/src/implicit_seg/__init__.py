@@ -2,6 +2,10 @@
 
 from importlib.metadata import version
 
+from implicit_seg._geometry.components import filter_components
+from implicit_seg._geometry.contours import Contour, Region
+from implicit_seg._geometry.mesh import Mesh
+from implicit_seg._geometry.spline import ImplicitSpline
 from implicit_seg._losses.interface import (
     SURFACE_TENSION,
     PhaseFieldLoss,
@@ -45,12 +49,16 @@ __version__ = version("implicit-seg")
 __all__ = [
     "SURFACE_TENSION",
     "AccuracyLoss",
+    "Contour",
     "DiceLoss",
+    "ImplicitSpline",
     "JaccardLoss",
     "MaskMAELoss",
     "MaskMSELoss",
+    "Mesh",
     "PhaseFieldLoss",
     "ReactionDiffusionLoss",
+    "Region",
     "TensorProductSplineHead",
     "TotalVariationLoss",
     "UNet",
@@ -67,6 +75,7 @@ __all__ = [
     "dice",
     "dice_loss",
     "evaluate_spline",
+    "filter_components",
     "fisher_kpp",
     "hausdorff_distance",
     "jaccard",
