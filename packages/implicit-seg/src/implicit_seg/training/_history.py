@@ -21,6 +21,15 @@ class History:
     def __len__(self) -> int:
         return len(self.epochs)
 
+    def best_epoch(self, name: str) -> int:
+        """Returns the number, from 1, of the epoch where a figure was lowest.
+
+        Raises:
+            KeyError: no such figure was recorded.
+        """
+        values = self[name]
+        return values.index(min(values)) + 1
+
     def __getitem__(self, name: str) -> list[float]:
         """Returns one figure over the epochs.
 

@@ -28,6 +28,9 @@ class TrainingSettings:
             is none).
         seed: of the order of the data, the augmentation and random layers; the initial weights are the
             caller's.
+        patience: epochs without a lower `monitor` after which the run ends; the model then has the weights of
+            the best epoch. None: all epochs are done, and the last weights stay.
+        monitor: what `patience` looks at: "loss", or a figure that `evaluate` returns.
         workers: processes that read the data ahead; 0 reads in the training process. Not part of a run's
             identity.
 
@@ -42,12 +45,16 @@ class TrainingSettings:
     schedule: Literal["constant", "cosine"] = "constant"
     augment: bool = False
     seed: int = 0
+    patience: int | None = None
+    monitor: str = "loss"
     workers: int = 0
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be at least 1; got {getattr(self, name)}.")
+        if self.patience is not None and self.patience < 1:
+            raise ValueError(f"`patience` must be at least 1, or None; got {self.patience}.")
         for name in ("seed", "workers"):
             if getattr(self, name) < 0:
                 raise ValueError(f"`{name}` must not be negative; got {getattr(self, name)}.")

@@ -39,6 +39,7 @@ def train(
     evaluate: Callable[[nn.Module], Mapping[str, float]] | None = None,
     callback: Callable[[int, int, float], None] | None = None,
     log: Callable[[str], None] | None = None,
+    augmentation: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None,
 ) -> History:
     """Trains a model in place, and goes on where it was killed.
 
@@ -63,6 +64,8 @@ def train(
             history.
         callback: called as `callback(step, total, loss)` after each step, 1-based, over all epochs.
         log: gets one line for each finished epoch once its checkpoint is on the disk.
+        augmentation: changes a batch of images and masks, drawing from torch's generators alone (which are
+            seeded for each epoch); such as kornia's. Done on the device of the model.
 
     Returns:
         The history of all epochs, those from before an interruption included.
@@ -70,7 +73,7 @@ def train(
     Raises:
         ImportError: accelerate is missing; `pip install "implicit-seg[train]"`.
         ValueError: `items` is empty or an item has a wrong shape; `checkpoint` is damaged or belongs to
-            another run.
+            another run; `settings.monitor` is not among the figures.
         FloatingPointError: the loss is infinite or not a number; the checkpoint keeps the last finished
             epoch.
 
@@ -89,20 +92,24 @@ def train(
     steps = len(epoch_batches(items, settings, 0, accelerator.process_index, accelerator.num_processes))
     scheduler = make_scheduler(settings, optimizer, settings.epochs * steps)
     records: list[dict[str, float]] = []
+    best: dict[str, Tensor] | None = None
     parts = {"model": model, "optimizer": optimizer, "scheduler": scheduler}
     identity = _identity(model, items, loss, settings)
+    identity["augmentation"] = augmentation is not None
     identity["processes"] = accelerator.num_processes  # which share out the batches of an epoch
 
     state = _checkpoint.load(Path(checkpoint), identity) if checkpoint is not None else None
     if state is not None:
         for name, part in parts.items():
             part.load_state_dict(state[name])
-        records = state["records"]
+        records, best = state["records"], state["best"]
         if log is not None and accelerator.is_main_process:
             log(f"resumed after epoch {len(records)}/{settings.epochs} from {checkpoint}")
 
     prepared_model, prepared_optimizer = accelerator.prepare(model, optimizer)
     for epoch in range(len(records), settings.epochs):
+        if _is_over(records, settings):
+            break
 
         def report(step: int, value: float, epoch: int = epoch) -> None:
             if not math.isfinite(value):
@@ -115,19 +122,47 @@ def train(
 
         batches = epoch_batches(items, settings, epoch, accelerator.process_index, accelerator.num_processes)
         with _seeded(epoch_seed(settings.seed, epoch), next(model.parameters()).device):
-            mean = _epoch(accelerator, prepared_model, prepared_optimizer, scheduler, loss, batches, report)
+            mean = _epoch(
+                accelerator,
+                prepared_model,
+                prepared_optimizer,
+                scheduler,
+                loss,
+                batches,
+                report,
+                augmentation,
+            )
             model.eval()
             records.append({"loss": mean, **(evaluate(model) if evaluate is not None else {})})
+        if settings.patience is not None and _best_epoch(records, settings) == len(records):
+            best = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
         if accelerator.is_main_process:
             if checkpoint is not None:
                 state = {name: part.state_dict() for name, part in parts.items()}
-                _checkpoint.save(Path(checkpoint), identity, state | {"records": records})
+                _checkpoint.save(Path(checkpoint), identity, state | {"records": records, "best": best})
             if log is not None:
                 figures = ", ".join(f"{name} {value:.4g}" for name, value in records[-1].items())
                 log(f"epoch {epoch + 1}/{settings.epochs}: {figures}")
         accelerator.wait_for_everyone()
+    if best is not None:
+        model.load_state_dict(best)
     model.eval()
     return History(tuple(records))
+
+
+def _best_epoch(records: list[dict[str, float]], settings: TrainingSettings) -> int:
+    if settings.monitor not in records[-1]:
+        raise ValueError(
+            f"`settings.monitor` is {settings.monitor!r}; the figures of an epoch are "
+            f"{', '.join(records[-1])}."
+        )
+    return History(tuple(records)).best_epoch(settings.monitor)
+
+
+def _is_over(records: list[dict[str, float]], settings: TrainingSettings) -> bool:
+    if settings.patience is None or not records:
+        return False
+    return len(records) - _best_epoch(records, settings) >= settings.patience
 
 
 def _epoch(
@@ -138,14 +173,18 @@ def _epoch(
     loss: Callable[[Tensor, Tensor], Tensor],
     batches: DataLoader,
     report: Callable[[int, float], None],
+    augmentation: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None,
 ) -> float:
     """Does the steps of one epoch and returns the mean of their losses."""
     model.train()
     device = next(model.parameters()).device
     total = 0.0
     for step, (image, mask) in enumerate(batches, start=1):
+        image, mask = image.to(device), mask.to(device)
+        if augmentation is not None:
+            image, mask = augmentation(image, mask)
         optimizer.zero_grad()
-        error = loss(model(image.to(device)), mask.to(device))
+        error = loss(model(image), mask)
         value = float(error.detach())
         report(step, value)
         accelerator.backward(error)
