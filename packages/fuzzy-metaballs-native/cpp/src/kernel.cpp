@@ -95,7 +95,7 @@ template <class T, int F>
 void forward(const Scene<T>& scene, const Sums<T>& sums, Index begin, Index end) {
     using V = typename Lanes<T>::V;
     using I = typename Lanes<T>::I;
-    constexpr int W = 32 * 4 / METABALLS_BYTES * (sizeof(T) / 4);  // 32 rays: the pairs of a group stay in the cache
+    constexpr int W = 16 * 4 / METABALLS_BYTES * (sizeof(T) / 4);  // a group takes half of a first-level cache
     constexpr Index group = 64;
     using Rays = Block<T, W>;
     const Index f = F > 0 ? F : scene.features, columns = fixed_columns + f;
