@@ -1,8 +1,8 @@
-"""Evaluation of ten splines, 128 x 128 coefficients to 512 x 512 values, and its peers in one group.
+"""Ten splines, 128 x 128 coefficients to 512 x 512 values, float32, beside peers in one group.
 
-    pytest packages/implicit-seg/benchmarks --benchmark-group-by=group --benchmark-columns=median,rounds
+    OMP_NUM_THREADS=1 pytest packages/implicit-seg/benchmarks --benchmark-columns=min,median,rounds
 
-The table's second number, in brackets, is the ratio to the fastest of the group.
+"write" is the floor of the forward pass: the values are written once into fresh memory.
 """
 
 from __future__ import annotations
@@ -14,15 +14,11 @@ from scipy.interpolate import BSpline
 from torch.nn.functional import interpolate
 from torch.testing import assert_close
 
-from implicit_seg import TensorProductSplineHead, collocation_matrix, evaluate_spline, open_uniform_knots
+from implicit_seg import TensorProductSplineHead, collocation_matrix, open_uniform_knots
+from implicit_seg._splines.evaluation import contract
 
 GRID, SIZE, BATCH = 128, 512, 10
-
-
-@pytest.fixture(params=[1, 2], ids=["degree 1", "degree 2"])
-def degree(request, benchmark):
-    benchmark.group = f"{BATCH} splines of {request.node.callspec.id}, {GRID}^2 to {SIZE}^2"
-    return request.param
+DEGREE = pytest.mark.parametrize("degree", [1, 2, 3])
 
 
 @pytest.fixture(scope="module")
@@ -30,60 +26,76 @@ def net():
     return torch.randn(BATCH, 1, GRID, GRID, generator=torch.Generator().manual_seed(0))
 
 
-def check(values, net, degree):
-    want = evaluate_spline(net.double(), (SIZE, SIZE), degree)
-    # sums of (degree + 1)^2 terms in float32; `interpolate` rounds parameters of up to 127 in float32
-    assert_close(torch.as_tensor(values).double().reshape(want.shape), want, rtol=0, atol=5e-5)
-
-
-def test_head(benchmark, net, degree):
-    head = TensorProductSplineHead((GRID, GRID), (SIZE, SIZE), degree)
-    check(benchmark(head, net), net, degree)
-
-
-def test_two_stage_einsum_of_the_paper(benchmark, net, degree):
+def two_stage_einsum(degree):
+    """The paper's evaluation, section 3.3."""
     matrix = collocation_matrix(GRID, SIZE, degree).float()
 
-    def evaluate():
+    def evaluate(net):
         half = torch.einsum("ik,mkl->mil", matrix, net[:, 0])
-        return torch.einsum("jl,mil->mij", matrix, half)
+        return torch.einsum("jl,mil->mij", matrix, half)[:, None]
 
-    check(benchmark(evaluate), net, degree)
+    return evaluate
 
 
-def test_scipy(benchmark, net, degree):
+def scipy(degree):
+    """Uses that the matrices are banded, and has no gradients."""
     knots = open_uniform_knots(GRID, degree).numpy()
     parameters = np.arange(SIZE) * (GRID - degree) / (SIZE - 1)
-    coefficients = net[:, 0].numpy()
 
-    def evaluate():
-        half = BSpline(knots, coefficients, degree, axis=1)(parameters)
-        return BSpline(knots, half, degree, axis=2)(parameters)
+    def evaluate(net):
+        half = BSpline(knots, net[:, 0].numpy(), degree, axis=1)(parameters)
+        return torch.from_numpy(BSpline(knots, half, degree, axis=2)(parameters))[:, None]
 
-    check(benchmark(evaluate), net, degree)
-
-
-def test_torch_interpolate(benchmark, net):
-    benchmark.group = f"{BATCH} splines of degree 1, {GRID}^2 to {SIZE}^2"
-    check(benchmark(interpolate, net, (SIZE, SIZE), mode="bilinear", align_corners=True), net, 1)
+    return evaluate
 
 
-@pytest.mark.parametrize("way", ["head", "interpolate"])
-def test_gradient(benchmark, net, way):
-    benchmark.group = "the same of degree 1, forward and backward"
-    head = TensorProductSplineHead((GRID, GRID), (SIZE, SIZE), 1)
-    ways = {
-        "head": head,
-        "interpolate": lambda c: interpolate(c, (SIZE, SIZE), mode="bilinear", align_corners=True),
-    }
-    net = net.clone().requires_grad_()
-    weights = torch.randn(BATCH, 1, SIZE, SIZE, generator=torch.Generator().manual_seed(1))
+def torch_interpolate(degree):
+    return lambda net: interpolate(net, (SIZE, SIZE), mode="bilinear", align_corners=True)
 
-    def gradient():
-        return torch.autograd.grad((ways[way](net) * weights).sum(), net)[0]
 
-    matrix = collocation_matrix(GRID, SIZE, 1)
-    want = matrix.T @ weights.double() @ matrix
+def ours(degree):
+    return TensorProductSplineHead((GRID, GRID), (SIZE, SIZE), degree)
+
+
+PEERS = {f.__name__: f for f in (two_stage_einsum, scipy, torch_interpolate, ours)}
+
+
+def reference(net, degree):
+    return contract(net.double(), [collocation_matrix(GRID, SIZE, degree)] * 2)
+
+
+@DEGREE
+@pytest.mark.parametrize("name", PEERS)
+def test_forward(timed, net, degree, name):
+    if name == "torch_interpolate" and degree != 1:
+        pytest.skip("linear only")
+    evaluate = PEERS[name](degree)
+    values = timed(f"forward, degree {degree}", name, lambda: evaluate(net), rounds=20)
+    # `interpolate` rounds parameters of up to 127 in float32
     assert_close(
-        benchmark(gradient).double(), want, rtol=0, atol=2e-3
-    )  # sums of 64 terms; parameters as above
+        values.double(), reference(net, degree), rtol=0, atol=1e-6 if name != "torch_interpolate" else 5e-5
+    )
+
+
+def test_write(timed, net):
+    values = timed(
+        "floor of the forward pass", "write", lambda: net.new_ones(BATCH, 1, SIZE, SIZE), rounds=20
+    )
+    assert values.all()
+
+
+@DEGREE
+@pytest.mark.parametrize("name", ["two_stage_einsum", "torch_interpolate", "ours"])
+def test_forward_and_backward(timed, net, degree, name):
+    if name == "torch_interpolate" and degree != 1:
+        pytest.skip("linear only")
+    evaluate, leaf = PEERS[name](degree), net.clone().requires_grad_()
+    upstream = torch.randn(BATCH, 1, SIZE, SIZE, generator=torch.Generator().manual_seed(1))
+
+    def run():
+        return torch.autograd.grad(evaluate(leaf), leaf, upstream)[0]
+
+    gradient = timed(f"forward and backward, degree {degree}", name, run, rounds=20)
+    matrix = collocation_matrix(GRID, SIZE, degree)
+    # sums of 64 terms in float32; parameters as above
+    assert_close(gradient.double(), matrix.T @ upstream.double() @ matrix, rtol=0, atol=2e-3)

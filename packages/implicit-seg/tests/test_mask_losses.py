@@ -91,6 +91,33 @@ def test_epsilon_reaches_the_modules(pair):
     assert "epsilon=0.5" in repr(module)
 
 
+@pytest.mark.parametrize("loss", [jaccard_loss, dice_loss])
+def test_classes_together_or_each(loss, generator):
+    values = torch.randn(3, 4, 5, 6, 7, dtype=torch.float64, generator=generator)
+    mask = torch.rand(values.shape, generator=generator) > torch.tensor([0.1, 0.5, 0.9, 1.0]).view(4, 1, 1, 1)
+    each = [loss(values[:, k : k + 1], mask[:, k : k + 1], 0.2) for k in range(4)]
+    assert_close(loss(values, mask, 0.2, classes="each"), torch.stack(each).mean())
+    assert_close(
+        loss(values, mask, 0.2), loss(values.flatten(0, 1)[:, None], mask.flatten(0, 1)[:, None], 0.2)
+    )
+    assert loss(values, mask, 0.2) != loss(values, mask, 0.2, classes="each")
+
+
+@pytest.mark.parametrize("name", ["JaccardLoss", "DiceLoss"])
+def test_classes_reach_the_modules(name, generator):
+    values = torch.randn(2, 3, 4, 4, generator=generator)
+    mask = torch.rand(values.shape, generator=generator) > 0.8
+    function = {"JaccardLoss": jaccard_loss, "DiceLoss": dice_loss}[name]
+    module = getattr(implicit_seg, name)(0.1, classes="each")
+    assert module(values, mask) == function(values, mask, 0.1, classes="each")
+    assert "epsilon=0.1, classes=each" in repr(module)
+
+
+def test_messages_of_classes(unchecked):
+    with pytest.raises(ValueError, match='`classes` must be "together" or "each"; got \'all\''):
+        implicit_seg.DiceLoss(classes="all")
+
+
 def test_messages(pair):
     with pytest.raises(ValueError, match=r"one shape; got \(2, 1, 5, 7\) and \(2, 1, 5, 6\)"):
         dice_loss(pair[0], pair[1][..., :6])

@@ -103,7 +103,9 @@ def test_overlap_equals_monai():
     tensors = torch.from_numpy(a), torch.from_numpy(b)
     for score, theirs in ((dice, compute_dice), (jaccard, compute_iou)):
         want = theirs(*tensors, include_background=True).numpy()
-        assert score_each(score, a, b, axes=(0, 1)) == pytest.approx(want, rel=4 * torch.finfo(torch.float32).eps)
+        assert score_each(score, a, b, axes=(0, 1)) == pytest.approx(
+            want, rel=4 * torch.finfo(torch.float32).eps
+        )
 
 
 def test_each_slice_item_and_class(generator):

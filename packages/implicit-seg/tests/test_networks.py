@@ -2,9 +2,22 @@ from __future__ import annotations
 
 import pytest
 import torch
+from monai.networks.nets import UNet as MonaiUNet
 from torch import nn
+from torch.testing import assert_close
 
-from implicit_seg import DiceLoss, TensorProductSplineHead, UNet, UNetImplicit, VGGImplicit1, VGGImplicit2
+from implicit_seg import (
+    DiceLoss,
+    SplineNetwork,
+    TensorProductSplineHead,
+    UNet,
+    UNetImplicit,
+    VGGImplicit1,
+    VGGImplicit2,
+    dice,
+    evaluate_spline,
+    score_each,
+)
 
 COUNTS = {  # Table 1 of Barrowclough et al.; fewer filters and the VGGs follow from the same blocks
     lambda: UNetImplicit(3): 7_701_825,
@@ -65,6 +78,50 @@ def test_any_backbone_will_do():
     assert model(torch.zeros(1, 3, 32, 32)).shape == (1, 2, 32, 32)
 
 
+@pytest.mark.parametrize("degree", [0, 1, 2, 3])
+@pytest.mark.parametrize("shape", [(20, 36), (16, 24, 20)])
+def test_networks_of_monai_predict_splines(shape, degree, generator):
+    """They keep the size of the image; segmentation_models.pytorch's do, too."""
+    torch.manual_seed(0)
+    backbone = MonaiUNet(len(shape), 2, 3, channels=(4, 8), strides=(2,))
+    grid, size = tuple(n // 4 for n in shape), tuple(n + 3 for n in shape)
+    model = SplineNetwork(backbone, grid, size, degree)
+    image = torch.randn(2, 2, *shape, generator=generator)
+    values = model(image)
+    assert values.shape == (2, 3, *size)
+    blocks = backbone(image).reshape(2, 3, *[n for k in grid for n in (k, 4)])
+    means = blocks.mean(dim=[3 + 2 * k for k in range(len(shape))])  # adaptive averages of whole blocks
+    # mean and spline have one intermediate each, of order one
+    assert_close(
+        values, evaluate_spline(means, size, degree), rtol=0, atol=64 * torch.finfo(torch.float32).eps
+    )
+    values.square().sum().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+
+
+def test_spline_network_takes_the_size_of_the_image(generator):
+    model = SplineNetwork(UNetImplicit(2, 3, 2), (12, 12), degree=2).double()
+    for size in ((16, 20), (33, 29)):
+        image = torch.randn(1, 1, *size, dtype=torch.float64, generator=generator)
+        assert_close(model(image), evaluate_spline(model.coefficients(image), size, 2))
+        assert model(image).shape == (1, 1, *size)
+    assert "grid=(12, 12), degree=2" in repr(model)
+
+
+def test_classes_have_splines_of_their_own(generator):
+    """(batch, classes, *space) from the network through the loss to the metric."""
+    torch.manual_seed(0)
+    model = SplineNetwork(UNetImplicit(1, 4, 2, out_channels=3), (8, 8), (16, 16))
+    image = torch.randn(2, 1, 16, 16, generator=generator)
+    mask = torch.stack([image[:, 0] > t for t in (-1, 0, 1)], dim=1)
+    values = model(image)
+    DiceLoss(0.5, classes="each")(values, mask).backward()
+    last = model.backbone.last.weight.grad
+    assert last.shape[0] == 3
+    assert (last.abs().amax(dim=(1, 2, 3)) > 0).all()
+    assert score_each(dice, values > 0, mask, axes=(0, 1)).shape == (2, 3)
+
+
 def test_messages():
     with pytest.raises(ValueError, match="`depth` must be at least 1; got 0"):
         UNet(0)
@@ -76,3 +133,9 @@ def test_messages():
         UNetImplicit(3, 2, 2)(torch.zeros(1, 1, 7, 64))
     with torch.device("meta"), pytest.raises(ValueError, match="at least 8 for this network"):
         VGGImplicit2()(torch.zeros(1, 1, 7, 64))
+    with pytest.raises(ValueError, match=r"`grid` must have one to three dimensions; got \(2, 2, 2, 2\)"):
+        SplineNetwork(nn.Identity(), (2, 2, 2, 2))
+    with pytest.raises(ValueError, match="degree 2 needs at least 3 coefficients; got 2"):
+        SplineNetwork(nn.Identity(), (2, 8), degree=2)
+    with pytest.raises(ValueError, match=r"to fit `grid` = \(4, 4\); it gave the shape \(1, 16\)"):
+        SplineNetwork(nn.Flatten(), (4, 4))(torch.zeros(1, 1, 4, 4))

@@ -32,12 +32,15 @@ from implicit_seg._losses.reaction_diffusion import (
     fisher_kpp,
     reaction_diffusion_residual,
 )
+from implicit_seg._losses.schedules import CosineSchedule, LinearSchedule, Schedule
+from implicit_seg._losses.weighted import LossTerm, WeightedLoss
 from implicit_seg._metrics.boundary_f import boundary_f
 from implicit_seg._metrics.each import score_each
 from implicit_seg._metrics.hausdorff import hausdorff_distance
 from implicit_seg._metrics.overlap import accuracy, dice, jaccard
 from implicit_seg._metrics.perimeter import mask_perimeter, perimeter_ratio
 from implicit_seg._metrics.topology import betti_error, betti_numbers
+from implicit_seg._networks.spline import SplineNetwork
 from implicit_seg._networks.unet import UNet, UNetImplicit
 from implicit_seg._networks.vgg import VGGImplicit1, VGGImplicit2
 from implicit_seg._splines.collocation import collocation_matrix, open_uniform_knots
@@ -50,21 +53,27 @@ __all__ = [
     "SURFACE_TENSION",
     "AccuracyLoss",
     "Contour",
+    "CosineSchedule",
     "DiceLoss",
     "ImplicitSpline",
     "JaccardLoss",
+    "LinearSchedule",
+    "LossTerm",
     "MaskMAELoss",
     "MaskMSELoss",
     "Mesh",
     "PhaseFieldLoss",
     "ReactionDiffusionLoss",
     "Region",
+    "Schedule",
+    "SplineNetwork",
     "TensorProductSplineHead",
     "TotalVariationLoss",
     "UNet",
     "UNetImplicit",
     "VGGImplicit1",
     "VGGImplicit2",
+    "WeightedLoss",
     "accuracy",
     "accuracy_loss",
     "betti_error",

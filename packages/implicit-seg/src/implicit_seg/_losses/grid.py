@@ -40,3 +40,32 @@ def laplacian(u: Tensor, spacing: float) -> Tensor:
 def inner(u: Tensor) -> Tensor:
     """Returns `u` without its border."""
     return u[(..., *[slice(1, -1)] * (u.ndim - 2))]
+
+
+def weak_laplacian(u: Tensor, spacing: float) -> Tensor:
+    """Returns minus the stiffness matrix of Q1 elements times `u`, over the mass of each inner node.
+
+    On a regular grid the matrix is a sum of products over the axes: second differences along one of them, and
+    the averages of `weak_average` along the others.
+    """
+    parts = []
+    for axis in range(2, u.ndim):
+        part = u.diff(n=2, dim=axis)
+        for other in range(2, u.ndim):
+            if other != axis:
+                part = _average(part, other)
+        parts.append(part)
+    return sum(parts[1:], parts[0]) / spacing**2
+
+
+def weak_average(v: Tensor) -> Tensor:
+    """Returns the mass matrix of Q1 elements times `v`, over the mass of each inner node."""
+    for axis in range(2, v.ndim):
+        v = _average(v, axis)
+    return v
+
+
+def _average(v: Tensor, axis: int) -> Tensor:
+    """Returns (v[i - 1] + 4 v[i] + v[i + 1]) / 6 along `axis`."""
+    n = v.shape[axis] - 2
+    return (v.narrow(axis, 0, n) + v.narrow(axis, 2, n)) / 6 + v.narrow(axis, 1, n) * (2 / 3)

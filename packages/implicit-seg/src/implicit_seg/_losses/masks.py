@@ -1,8 +1,12 @@
-"""Losses that compare an implicit function with a mask: those of Barrowclough et al., section 3.3."""
+"""Losses that compare an implicit function with a mask: those of Barrowclough et al., section 3.3.
+
+All take (batch, classes, *size): one implicit function and one mask of 0 and 1 for each class, one class for
+a binary segmentation. Classes may overlap; a map of labels is `one_hot(labels).movedim(-1, 1)` of torch.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import nn
@@ -10,6 +14,8 @@ from torch import nn
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
     from torch import Tensor
+
+Classes = Literal["together", "each"]
 
 
 def mask_mae_loss(
@@ -60,6 +66,8 @@ def jaccard_loss(
     values: Float[Tensor, "batch channels *size"],
     mask: Float[Tensor, "..."] | Bool[Tensor, "..."],
     epsilon: float = 1e-4,
+    *,
+    classes: Classes = "together",
 ) -> Float[Tensor, ""]:
     r"""$1 - \sum Y \hat Z / \sum (Y + \hat Z - Y \hat Z)$ over the whole batch, $\hat Z$ from `soft_mask`.
 
@@ -67,32 +75,38 @@ def jaccard_loss(
         values: of the implicit function, positive inside.
         mask: of the same shape, 1 (or True) inside and 0 outside.
         epsilon: see `soft_mask`.
+        classes: "together" takes the sums over the whole tensor, as the paper does for its one class; "each"
+            over the batch and the area of each channel, and then the mean of the classes, so that small ones
+            count as much as large ones.
 
     Returns:
         The loss, in [0, 1]. Where `mask` is empty it is near 1, however little the soft mask holds; 0 only
         where that is exactly zero too.
 
     Raises:
-        ValueError: the shapes differ, or `epsilon` is not positive.
+        ValueError: the shapes differ, `epsilon` is not positive, or `classes` is wrong.
 
     Barrowclough et al., section 3.3, above eq. 6.
     """
     inside, predicted = _like(mask, values), soft_mask(values, epsilon)
-    common = (inside * predicted).sum()
-    return _one_minus_ratio(common, inside.sum() + predicted.sum() - common)
+    common = _sum(inside * predicted, classes)
+    return _one_minus_ratio(common, _sum(inside, classes) + _sum(predicted, classes) - common)
 
 
 def dice_loss(
     values: Float[Tensor, "batch channels *size"],
     mask: Float[Tensor, "..."] | Bool[Tensor, "..."],
     epsilon: float = 1e-4,
+    *,
+    classes: Classes = "together",
 ) -> Float[Tensor, ""]:
     r"""$1 - \sum 2 Y \hat Z / \sum (Y + \hat Z)$ over the whole batch, $\hat Z$ from `soft_mask`.
 
     Args, returns and raises as `jaccard_loss`. Barrowclough et al., eq. 6.
     """
     inside, predicted = _like(mask, values), soft_mask(values, epsilon)
-    return _one_minus_ratio(2 * (inside * predicted).sum(), inside.sum() + predicted.sum())
+    both = _sum(inside, classes) + _sum(predicted, classes)
+    return _one_minus_ratio(2 * _sum(inside * predicted, classes), both)
 
 
 def accuracy_loss(
@@ -135,20 +149,31 @@ class _SoftMaskLoss(nn.Module):
         return f"epsilon={self.epsilon:g}"
 
 
-class JaccardLoss(_SoftMaskLoss):
+class _OverlapLoss(_SoftMaskLoss):
+    def __init__(self, epsilon: float = 1e-4, *, classes: Classes = "together") -> None:
+        super().__init__(epsilon)
+        _sum(torch.zeros(1, 1), classes)
+        self.classes: Classes = classes
+
+    def extra_repr(self) -> str:
+        """Names epsilon and how classes count."""
+        return f"{super().extra_repr()}, classes={self.classes}"
+
+
+class JaccardLoss(_OverlapLoss):
     """`jaccard_loss` as a module."""
 
     def forward(self, values: Tensor, mask: Tensor) -> Tensor:
         """Returns the loss."""
-        return jaccard_loss(values, mask, self.epsilon)
+        return jaccard_loss(values, mask, self.epsilon, classes=self.classes)
 
 
-class DiceLoss(_SoftMaskLoss):
+class DiceLoss(_OverlapLoss):
     """`dice_loss` as a module."""
 
     def forward(self, values: Tensor, mask: Tensor) -> Tensor:
         """Returns the loss."""
-        return dice_loss(values, mask, self.epsilon)
+        return dice_loss(values, mask, self.epsilon, classes=self.classes)
 
 
 class AccuracyLoss(_SoftMaskLoss):
@@ -168,8 +193,15 @@ def _like(mask: Tensor, values: Tensor) -> Tensor:
     return mask.to(values.dtype)
 
 
+def _sum(values: Tensor, classes: Classes) -> Tensor:
+    """Returns one sum, or one for each class."""
+    if classes not in ("together", "each"):
+        raise ValueError(f'`classes` must be "together" or "each"; got {classes!r}.')
+    return values.sum() if classes == "together" else values.sum([0, *range(2, values.ndim)])
+
+
 def _one_minus_ratio(part: Tensor, whole: Tensor) -> Tensor:
     # both masks empty (exactly: a soft mask is zero only where the transition has been rounded away): no
     # error
     empty = whole == 0  # not `whole > 0`, which would hide NaN
-    return torch.where(empty, 0.0, 1 - part / torch.where(empty, 1.0, whole))
+    return torch.where(empty, 0.0, 1 - part / torch.where(empty, 1.0, whole)).mean()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from implicit_seg._losses.weighted import WeightedLoss
 from implicit_seg.training import _checkpoint
 from implicit_seg.training._data import epoch_batches, epoch_seed
 from implicit_seg.training._history import History
@@ -184,6 +185,8 @@ def _epoch(
         if augmentation is not None:
             image, mask = augmentation(image, mask)
         optimizer.zero_grad()
+        if isinstance(loss, WeightedLoss):
+            loss.step = scheduler.last_epoch  # counts steps, those before an interruption included
         error = loss(model(image), mask)
         value = float(error.detach())
         report(step, value)
