@@ -89,7 +89,7 @@ def test_area_converges_with_the_order_of_the_spline(degree, order):
 
 
 @pytest.mark.parametrize("degree", [1, 2, 3])
-@settings(max_examples=5, deadline=None, derandomize=True)
+@settings(max_examples=3, deadline=None, derandomize=True)
 @given(seed=st.integers(0, 10**6))
 def test_random_splines_are_tiled_by_inside_and_outside(degree, seed):
     """Whatever is inside F is outside -F: areas add up to the domain, both find the same boundary."""

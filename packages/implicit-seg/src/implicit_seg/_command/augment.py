@@ -24,7 +24,9 @@ def full() -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
         import kornia.augmentation as ka
     steps = ka.AugmentationSequential(
         ka.RandomAffine(20.0, (0.08, 0.08), (0.85, 1.15), padding_mode="border", p=0.8),
-        ka.RandomElasticTransform(sigma=(12.0, 12.0), alpha=(0.5, 0.5), padding_mode="border", p=0.3),
+        ka.RandomElasticTransform(
+            sigma=(12.0, 12.0), alpha=(0.5, 0.5), padding_mode="border", align_corners=False, p=0.3
+        ),
         ka.RandomGaussianNoise(0.0, 0.05, p=0.3),
         data_keys=["input", "mask"],
     )

@@ -12,7 +12,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from implicit_seg import accuracy, dice, hausdorff_distance, jaccard
+from implicit_seg import accuracy, betti_error, dice, hausdorff_distance, jaccard
 from implicit_seg._command import outputs
 from implicit_seg._command.folder import read_pairs
 from implicit_seg.files import _atomic
@@ -38,15 +38,20 @@ def run(command: Evaluate) -> None:
         both = (pair.image[..., 0] != 0).squeeze(), pair.mask.squeeze()
         every.append([mask.ravel() for mask in both])
         rows.append({"image": pair.name} | {name: score(*both) for name, score in OVERLAPS.items()})
-        for name, between in (("hausdorff_sets", "sets"), ("hausdorff_boundaries", "boundaries")):
-            rows[-1][name] = hausdorff_distance(*both, between=between, spacing=command.spacing)
+        spacing = command.spacing
+        rows[-1] |= {
+            "hausdorff_sets": hausdorff_distance(*both, between="sets", spacing=spacing),
+            "hausdorff_boundaries": hausdorff_distance(*both, between="boundaries", spacing=spacing),
+            "hausdorff_95": hausdorff_distance(*both, between="boundaries", spacing=spacing, percentile=95.0),
+            "betti_error": betti_error(*both),
+        }
     names = list(rows[0])[1:]
     pooled = [np.concatenate(part) for part in zip(*every, strict=True)]
     total = {
         "images": len(rows),
         "mean": {name: float(np.mean([row[name] for row in rows])) for name in names},
         "median": {name: float(np.median([row[name] for row in rows])) for name in names},
-        "all samples together": {name: score(*pooled) for name, score in OVERLAPS.items()},
+        "pooled": {name: score(*pooled) for name, score in OVERLAPS.items()},
     }
     _show(rows, total, names)
     _write(command.out, rows, total)
@@ -57,7 +62,7 @@ def _show(rows: list[dict], total: dict, names: list[str]) -> None:
     for row in rows:
         table.add_row(row["image"], *(f"{row[name]:.4g}" for name in names))
     table.add_section()
-    for label in ("mean", "median", "all samples together"):
+    for label in ("mean", "median", "pooled"):
         table.add_row(label, *(f"{total[label][name]:.4g}" if name in total[label] else "" for name in names))
     Console().print(table)
 

@@ -168,7 +168,7 @@ def _as_mask(labels: Sequence[int]) -> Callable[[np.ndarray, Path], np.ndarray]:
 
 
 class Slices(Dataset):
-    """Every slice of every pair as an image (channels, height, width) and a mask (1, height, width), float32."""
+    """Every slice of every pair: image (channels, height, width) and mask (1, height, width), float32."""
 
     def __init__(
         self, pairs: Sequence[Pair], size: tuple[int, int], window: tuple[float, float] | None

@@ -63,7 +63,7 @@ class Train:
     seed: int = 0
     """Of all that is drawn."""
     device: str = "auto"
-    """cpu, cuda, cuda:1 ...; auto: a GPU where there is one. Under `accelerate launch`: each process's own."""
+    """cpu, cuda, cuda:1 ...; auto: a GPU where there is one. Under `accelerate launch`: its own."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 from typing import TYPE_CHECKING, Any
@@ -35,7 +36,7 @@ def run(command: Train) -> None:
     if command.window is not None and not command.window[0] < command.window[1]:
         raise ValueError(f"--window must be two rising numbers; got {command.window}.")
     state = PartialState(cpu=command.device == "cpu")
-    device = state.device if state.num_processes > 1 else device_of(command.device)
+    device = torch.device(state.device or "cpu") if state.num_processes > 1 else device_of(command.device)
     settings = _settings(command)
     pairs = read_pairs(command.images, command.masks, command.labels, size=command.size, uniform=True)
     size = command.size or (pairs[0].image.shape[1], pairs[0].image.shape[2])
@@ -47,9 +48,14 @@ def run(command: Train) -> None:
         model = build(spec).to(device)
     if state.is_main_process:
         command.out.mkdir(parents=True, exist_ok=True)
-        _write_json(
-            command.out / "settings.json", {"model": spec, "validation": [pair.name for pair in held]}
-        )
+        described = {
+            "model": spec,
+            "data": _digest(pairs),
+            "augment": command.augment,
+            "validation": [pair.name for pair in held],
+        }
+        _check_same_run(command.out, described)
+        _write_json(command.out / "settings.json", described)
         outputs.say(
             f"{len(items)} images to train on, {len(validation)} to validate; {size[0]} x {size[1]}; "
             f"{command.network} with {parameters(model):,} parameters on {device}"
@@ -77,6 +83,31 @@ def run(command: Train) -> None:
         outputs.write_figure(command.out / "curves.png", curves(history))
         save(command.out / "model.pt", spec, model)
         outputs.say(f"{command.out / 'model.pt'}: {_best(history, settings)}")
+
+
+def _digest(pairs: list[Pair]) -> str:
+    """The same for the same names, images and masks."""
+    digest = hashlib.sha256()
+    for pair in pairs:
+        assert pair.mask is not None
+        digest.update(f"{pair.name} {pair.image.shape} {pair.image.dtype}".encode())
+        digest.update(np.ascontiguousarray(pair.image).tobytes())
+        digest.update(np.packbits(pair.mask).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _check_same_run(out: Path, described: dict[str, Any]) -> None:
+    """What `train` cannot know of a checkpoint: the data, and how they were prepared."""
+    path = out / "settings.json"
+    if not (out / "checkpoint").exists() or not path.exists():
+        return
+    stored = json.loads(path.read_text())
+    differing = [name for name in described if stored.get(name) != described[name]]
+    if differing:
+        raise ValueError(
+            f"--out {out}: holds another run; what differs is its {', '.join(differing)}. Name another "
+            "folder, or delete it to start anew."
+        )
 
 
 def _settings(command: Train) -> TrainingSettings:

@@ -42,10 +42,16 @@ class Contour:
         return self.area < 0
 
 
-def contours(trace: Trace, frame: Frame, is_inside_at_corner: bool, tolerance: float) -> list[Contour]:
+def contours(
+    trace: Trace,
+    measures: tuple[Float[np.ndarray, " arcs"], Float[np.ndarray, " arcs"]],
+    frame: Frame,
+    is_inside_at_corner: bool,
+    tolerance: float,
+) -> list[Contour]:
     """All loops: closed chains, and open ones closed along the border of the domain."""
     points, owner = arcs.sample(trace, tolerance)
-    bulge, length = arcs.measures(trace)
+    bulge, length = measures
     start, end = arcs.chord_ends(trace)
     offsets = np.searchsorted(owner, np.arange(len(start) + 1))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from implicit_seg._geometry import bezier, pointwise
+from implicit_seg._geometry import arcs, bezier, pointwise
 from implicit_seg._geometry.contours import Contour, Region, contours, regions
 from implicit_seg._geometry.frame import Frame
 from implicit_seg._geometry.trace import trace
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from implicit_seg._geometry.mesh import Mesh
+    from implicit_seg._geometry.trace import Trace
 
 
 class ImplicitSpline:
@@ -215,7 +216,8 @@ class ImplicitSpline:
         tolerance = min(self.spacing) / 100 if tolerance is None else tolerance
         if not tolerance > 0:
             raise ValueError(f"`tolerance` must be positive; got {tolerance}.")
-        return contours(self._trace, self._frame, bool(self._patches[0, 0, 0, 0] > 0), tolerance)
+        is_inside = bool(self._patches[0, 0, 0, 0] > 0)
+        return contours(self._trace, self._measures, self._frame, is_inside, tolerance)
 
     def regions(
         self,
@@ -247,8 +249,12 @@ class ImplicitSpline:
         return kept[:largest]
 
     @cached_property
-    def _trace(self):
+    def _trace(self) -> Trace:
         return trace(self._patches, self._frame)
+
+    @cached_property
+    def _measures(self) -> tuple[np.ndarray, np.ndarray]:
+        return arcs.measures(self._trace)
 
     @cached_property
     def area(self) -> float:
@@ -351,8 +357,6 @@ class ImplicitSpline:
         """Points on the boundary, not on the border, about a pixel apart or closer."""
         if self.dimension == 3:
             return self.mesh().vertices
-        from implicit_seg._geometry import arcs
-
         points, _ = arcs.sample(self._trace, min(self.spacing) / 100)
         return np.concatenate([points, arcs.chord_ends(self._trace)[1]])
 
