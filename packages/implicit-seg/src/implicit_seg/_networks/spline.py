@@ -52,9 +52,8 @@ class SplineNetwork(nn.Module):
             raise ValueError(f"`grid` must have one to three dimensions; got {tuple(grid)}.")
         check_positive(grid=min(grid))
         self.backbone, self.grid, self.degree = backbone, tuple(grid), degree
-        head = TensorProductSplineHead(
-            grid, size or (2,) * len(grid), degree
-        )  # checks the degree and the grid
+        sizes = (2,) * len(grid) if size is None else size  # any size: the head checks degree and grid
+        head = TensorProductSplineHead(grid, sizes, degree)
         self.head = head if size is not None else None
 
     def coefficients(
