@@ -47,7 +47,7 @@ def train(out, *more):
 
 
 def test_from_images_to_scores(data, capsys):
-    assert train("run", "--epochs", "15", "--degree", "2", "--patience", "15", "--augment", "full") == 0
+    assert train("run", "--epochs", "15", "--degree", "2", "--patience", "15") == 0
     assert "5 images to train on, 1 to validate; 24 x 24; unet-implicit" in capsys.readouterr().out
     assert sorted(p.name for p in (data / "run").iterdir()) == [
         "checkpoint",
@@ -206,7 +206,7 @@ def test_formats(tmp_path):
 def test_dicom(tmp_path):
     import pydicom
     from pydicom.dataset import FileMetaDataset
-    from pydicom.uid import ExplicitVRLittleEndian
+    from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
     data = pydicom.Dataset()
     data.file_meta = FileMetaDataset()
@@ -216,6 +216,9 @@ def test_dicom(tmp_path):
     data.HighBit, data.PixelRepresentation, data.PhotometricInterpretation = 15, 0, "MONOCHROME2"
     pixels = np.arange(20, dtype=np.uint16).reshape(4, 5)
     data.PixelData, data.RescaleSlope, data.RescaleIntercept = pixels.tobytes(), "2", "-1024"
+    data.SOPClassUID, data.SOPInstanceUID = CTImageStorage, generate_uid(entropy_srcs=["a"])
+    data.file_meta.MediaStorageSOPClassUID = data.SOPClassUID
+    data.file_meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID
     data.save_as(tmp_path / "a.dcm", enforce_file_format=True)
     assert (files.read_image(tmp_path / "a.dcm")[0, ..., 0] == 2 * pixels.astype(float) - 1024).all()
 

@@ -86,8 +86,6 @@ class Predict:
     """How many regions are kept. None: all."""
     level: float = 0.0
     """The boundary is where the network's spline has this value."""
-    confidence: float | None = None
-    """Also draws the band in which the boundary lies with this confidence, such as 0.9."""
     device: str = "auto"
     """cpu, cuda ...; auto: a GPU where there is one."""
 

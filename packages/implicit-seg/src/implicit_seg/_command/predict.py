@@ -29,8 +29,6 @@ def run(command: Predict) -> None:
     for option, value in (("min-area", command.min_area), ("fill-holes", command.fill_holes)):
         if not value >= 0:
             raise ValueError(f"--{option} must not be negative; got {value}.")
-    if command.confidence is not None and not 0 < command.confidence < 1:
-        raise ValueError(f"--confidence must lie between 0 and 1; got {command.confidence}.")
     spec, model = load(command.run)
     files, pairs = files_of(command.images), read_images(command.images)
     wrong = [str(files[pair.name]) for pair in pairs if pair.image.shape[3] != spec["channels"]]
@@ -72,7 +70,7 @@ def _segment(command: Predict, spec: dict, model: nn.Sequential, pair: Pair, fil
         )
         write_svg(command.out / "contours" / f"{name}.svg", regions, size=shape.size)
         write_geojson(command.out / "contours" / f"{name}.geojson", regions)
-        _picture(command.out / "pictures" / f"{name}.png", shape, image, command.confidence)
+        _picture(command.out / "pictures" / f"{name}.png", shape, image)
         count += len(regions)
     ending = _ending(file)
     write_mask(command.out / "masks" / (pair.name + ending), masks[0] if len(masks) == 1 else np.stack(masks))
@@ -87,14 +85,12 @@ def _ending(file: Path) -> str:
     return ".npz" if file.suffix.lower() == ".npy" else ".png"
 
 
-def _picture(path: Path, shape: ImplicitSpline, image: np.ndarray, confidence: float | None) -> None:
+def _picture(path: Path, shape: ImplicitSpline, image: np.ndarray) -> None:
     from matplotlib.figure import Figure
 
     height, width = shape.size
     figure = Figure(figsize=(6, max(1.0, 6 * height / width)), layout="constrained")
     low, high = np.percentile(image, [0.5, 99.5])
     shown = np.clip((image - low) / (high - low if high > low else 1), 0, 1)
-    shape.plot(
-        figure.add_subplot(), image=shown[..., 0] if image.shape[2] != 3 else shown, confidence=confidence
-    )
+    shape.plot(figure.add_subplot(), image=shown[..., 0] if image.shape[2] != 3 else shown)
     outputs.write_figure(path, figure)
