@@ -75,6 +75,7 @@ def test_from_images_to_scores(data, capsys):
     assert program(torch.zeros(5, 1, 24, 24)).shape == (5, 1, 24, 24)
 
 
+@pytest.mark.slow  # a second process, on a busy machine
 def test_killed_and_resumed_equals_unbroken(data):
     """Killed by SIGKILL in the middle, then the same line: the same bits in the model's file."""
     assert train("whole", "--epochs", "6", "--augment", "full") == 0

@@ -42,7 +42,7 @@ def run(command: Predict) -> None:
         for done, pair in enumerate(pairs, 1):
             count = _segment(command, spec, model, pair, files[pair.name])
             total += count
-            bar(done, len(pairs), count)
+            bar(done, len(pairs), float(count))
     outputs.say(f"{command.out}: {len(pairs)} images, {total} regions")
 
 
