@@ -13,7 +13,7 @@ from fuzzy_metaballs import FuzzyMetaballs
 from repro import atomic
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 _FIELDS = ("means", "log_diagonal", "shear", "log_weights", "log_eta")
@@ -39,6 +39,19 @@ def load_arrays(path: Path) -> dict[str, np.ndarray] | None:
             return dict(file)
     except (ValueError, OSError, EOFError, BadZipFile) as error:
         raise ValueError(f"{path} cannot be read; delete it to have it made anew.") from error
+
+
+def kept_arrays(path: Path, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Reads the arrays that a run has kept, or makes and keeps them.
+
+    Raises:
+        ValueError: the file cannot be read.
+    """
+    arrays = load_arrays(path)
+    if arrays is None:
+        arrays = make()
+        save_arrays(path, arrays)
+    return arrays
 
 
 def shape_arrays(shapes: Sequence[FuzzyMetaballs]) -> dict[str, np.ndarray]:

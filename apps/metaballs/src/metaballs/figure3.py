@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from fuzzy_metaballs import Camera, fit_mesh, look_at, render, sphere_views
+from metaballs._device import on_device
 from metaballs._fidelity import fidelity
 from metaballs._score import views_of
 from metaballs.models import TEN, load
@@ -45,14 +46,9 @@ class Settings:
     """pixels along each side of the pictures"""
 
 
+@on_device
 def run(settings: Settings, context: Context) -> dict[str, float]:
     """Draws every model by every rule."""
-    device = jax.devices("cpu" if context.device == "cpu" else "gpu")[0]
-    with jax.default_device(device):
-        return _run(settings, context)
-
-
-def _run(settings: Settings, context: Context) -> dict[str, float]:
     camera = Camera.from_fov(settings.pixels, settings.pixels, fov=0.58)
     poses = np.asarray(sphere_views(settings.views, distance=3.6))
     models = load(context.data, settings.models, resolution=settings.resolution, wanted=TEN)

@@ -12,6 +12,7 @@ import numpy as np
 
 from fuzzy_metaballs import Camera, StoppingRule, look_at, render, shape_from_silhouette
 from fuzzy_metaballs.files import read_co3d
+from metaballs._device import on_device
 from metaballs._reconstruct import BLEND
 from metaballs._score import masks_of, overlap
 from metaballs.models import load
@@ -60,14 +61,9 @@ class Video(NamedTuple):
     truth: np.ndarray
 
 
+@on_device
 def run(settings: Settings, context: Context) -> dict[str, float]:
     """Fits a shape to the masks and compares its silhouettes with them."""
-    device = jax.devices("cpu" if context.device == "cpu" else "gpu")[0]
-    with jax.default_device(device):
-        return _run(settings, context)
-
-
-def _run(settings: Settings, context: Context) -> dict[str, float]:
     if context.data is None:
         video = generated(settings.frames, settings.pixels, np.random.default_rng(context.seed))
         context.log(f"a generated video of {len(video.poses)} frames")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import jax
 import numpy as np
 
 from fuzzy_metaballs import Camera, fit_mesh, sphere_views
-from metaballs._arrays import load_arrays, save_arrays
+from metaballs._arrays import kept_arrays
+from metaballs._device import on_device
 from metaballs._fidelity import fidelity
 from metaballs._score import views_of
 from metaballs.models import TEN, load
@@ -19,6 +21,7 @@ from repro.experiment import Band, Experiment, Figure
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
+    from metaballs.models import Model
     from repro.context import Context
 
 SIZES = (10, 20, 40, 80)
@@ -45,14 +48,9 @@ class Settings:
     """components"""
 
 
+@on_device
 def run(settings: Settings, context: Context) -> dict[str, float]:
     """Fits both kinds of mixture to every model, at every size."""
-    device = jax.devices("cpu" if context.device == "cpu" else "gpu")[0]
-    with jax.default_device(device):
-        return _run(settings, context)
-
-
-def _run(settings: Settings, context: Context) -> dict[str, float]:
     camera = Camera.from_fov(settings.pixels, settings.pixels, fov=0.58)
     poses = np.asarray(sphere_views(settings.views, distance=3.6))
     models = load(context.data, settings.models, resolution=settings.resolution, wanted=TEN)
@@ -60,24 +58,8 @@ def _run(settings: Settings, context: Context) -> dict[str, float]:
     report = context.progress("models")
     for number, model in enumerate(models):
         path = context.folder / f"{model.name}-gmm.npz"
-        kept = load_arrays(path)
-        if kept is None:
-            truth = views_of(model.vertices, model.faces, camera, poses)
-            for k, kind in enumerate(KINDS):
-                for n, components in enumerate(settings.sizes):
-                    shape = fit_mesh(
-                        model.vertices,
-                        model.faces,
-                        components=components,
-                        key=jax.random.key(context.seed),
-                        kind=kind,
-                        points=settings.points,
-                    )
-                    found = fidelity(shape, camera, poses, truth, blend="paper")
-                    scores[number, k, n] = found.mask, 100 * found.depth / model.extent
-            save_arrays(path, {"scores": scores[number]})
-        else:
-            scores[number] = kept["scores"]
+        kept = kept_arrays(path, partial(_scores_of, model, camera, poses, settings, context.seed))
+        scores[number] = kept["scores"]
         context.log(f"{model.name}: cross-entropy {np.round(scores[number, :, :, 0], 4).tolist()}")
         report(number + 1, len(models), float(scores[number, 1, -1, 0]))
     _draw(context, settings.sizes, scores)
@@ -89,6 +71,27 @@ def _run(settings: Settings, context: Context) -> dict[str, float]:
         for place, n in (("least", 0), ("middle", size), ("most", -1))
         for i, name in enumerate(("mask", "depth"))
     }
+
+
+def _scores_of(
+    model: Model, camera: Camera, poses: np.ndarray, settings: Settings, seed: int
+) -> dict[str, np.ndarray]:
+    """Both errors of every mixture: `scores`, (kinds, sizes, 2)."""
+    truth = views_of(model.vertices, model.faces, camera, poses)
+    scores = np.zeros((len(KINDS), len(settings.sizes), 2))
+    for k, kind in enumerate(KINDS):
+        for n, components in enumerate(settings.sizes):
+            shape = fit_mesh(
+                model.vertices,
+                model.faces,
+                components=components,
+                key=jax.random.key(seed),
+                kind=kind,
+                points=settings.points,
+            )
+            found = fidelity(shape, camera, poses, truth, blend="paper")
+            scores[k, n] = found.mask, 100 * found.depth / model.extent
+    return {"scores": scores}
 
 
 def _draw(context: Context, sizes: tuple[int, ...], scores: np.ndarray) -> None:

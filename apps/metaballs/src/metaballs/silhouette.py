@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from fuzzy_metaballs import Camera, StoppingRule, render, shape_from_silhouette, sphere_views, to_mesh
+from metaballs._device import on_device
 from metaballs._score import cross_entropy, masks_of, overlap
 from metaballs._silhouette_pictures import draw_pictures
 from metaballs._timing import seconds_of
@@ -60,14 +61,9 @@ class Settings:
     mesh_cells: int = 96
 
 
+@on_device
 def run(settings: Settings, context: Context) -> dict[str, float]:
     """Fits a shape to silhouettes of the rabbit and scores it on other views."""
-    device = jax.devices("cpu" if context.device == "cpu" else "gpu")[0]
-    with jax.default_device(device):
-        return _run(settings, context)
-
-
-def _run(settings: Settings, context: Context) -> dict[str, float]:
     camera = Camera.from_fov(settings.pixels, settings.pixels, fov=FIELD_OF_VIEW)
     mesh = rabbit(72)
     seen = np.asarray(sphere_views(settings.views, distance=DISTANCE))

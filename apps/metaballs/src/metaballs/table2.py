@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
-import jax
 import numpy as np
 
 from fuzzy_metaballs import Camera
-from metaballs._arrays import load_arrays, save_arrays
+from metaballs._arrays import kept_arrays
+from metaballs._device import on_device
 from metaballs._pose import (
     by_icp,
     by_metaballs,
@@ -79,24 +80,16 @@ class Settings:
     """deviation of the depth noise, in model scales"""
 
 
+@on_device
 def run(settings: Settings, context: Context) -> dict[str, float]:
     """Finds the pose in every trial by every method."""
-    device = jax.devices("cpu" if context.device == "cpu" else "gpu")[0]
-    with jax.default_device(device):
-        return _run(settings, context)
-
-
-def _run(settings: Settings, context: Context) -> dict[str, float]:
     camera = Camera.from_fov(settings.pixels, settings.pixels, fov=np.radians(45))
     models = load(context.data, settings.models, resolution=settings.resolution, wanted=SEVEN)
     errors: dict[str, np.ndarray] = {}
     report = context.progress("poses")
     for number, model in enumerate(models):
         path = context.folder / f"{model.name}-poses.npz"
-        kept = load_arrays(path)
-        if kept is None:
-            kept = {"errors": _errors_of(model, number, camera, settings, context)}
-            save_arrays(path, kept)
+        kept = kept_arrays(path, partial(_errors_of, model, number, camera, settings, context))
         errors[model.name] = kept["errors"]
         mean = np.sqrt(kept["errors"].prod(-1))
         for k, kind in enumerate(KINDS):
@@ -120,8 +113,10 @@ def _run(settings: Settings, context: Context) -> dict[str, float]:
     return values
 
 
-def _errors_of(model: Model, number: int, camera: Camera, settings: Settings, context: Context) -> np.ndarray:
-    """Rotation and translation of every trial: (kinds, methods, trials, 2)."""
+def _errors_of(
+    model: Model, number: int, camera: Camera, settings: Settings, context: Context
+) -> dict[str, np.ndarray]:
+    """Rotation and translation of every trial: `errors`, (kinds, methods, trials, 2)."""
     symmetries = symmetries_of(model)
     context.log(f"{model.name}: {len(model.faces)} faces, {len(symmetries)} symmetries")
     known = represent(
@@ -154,7 +149,7 @@ def _errors_of(model: Model, number: int, camera: Camera, settings: Settings, co
                     poses[prefix + method] = by_icp(trial, camera, cloud, normals, method, model.extent)
             for m, method in enumerate(METHODS):
                 found[k, m, t] = pose_error(poses[method], trial.pose, model.extent, symmetries)
-    return found
+    return {"errors": found}
 
 
 def _draw(context: Context, errors: dict[str, np.ndarray]) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
-import jax
 import numpy as np
 
 from fuzzy_metaballs import Camera, sphere_views
-from metaballs._arrays import load_arrays, load_shapes, save_arrays, shape_arrays
+from metaballs._arrays import kept_arrays, load_shapes, shape_arrays
+from metaballs._device import on_device
 from metaballs._reconstruct import METHODS, Effort, Task, reconstruct
 from metaballs._score import cross_entropy, masks_of, overlap
 from metaballs._table3_pictures import draw_pictures
@@ -42,14 +43,9 @@ class Settings:
     """how long each method works"""
 
 
+@on_device
 def run(settings: Settings, context: Context) -> dict[str, float]:
     """Reconstructs every model from clean and from noisy masks by every method."""
-    device = jax.devices("cpu" if context.device == "cpu" else "gpu")[0]
-    with jax.default_device(device):
-        return _run(settings, context)
-
-
-def _run(settings: Settings, context: Context) -> dict[str, float]:
     camera = Camera.from_fov(settings.pixels, settings.pixels, fov=FIELD_OF_VIEW)
     seen = np.asarray(sphere_views(settings.views, distance=DISTANCE))
     unseen = np.asarray(sphere_views(settings.views, distance=DISTANCE, phase=2.6))
@@ -77,13 +73,8 @@ def _run(settings: Settings, context: Context) -> dict[str, float]:
             )
             for method, title in METHODS.items():
                 path = context.folder / f"{model.name}-{kind}-{method}.npz"
-                kept = load_arrays(path)
-                if kept is None:
-                    report = context.progress(f"{model.name}, {kind}: {title}")
-                    outcome = reconstruct(method, task._replace(report=report), settings.effort)
-                    kept = {"alpha": outcome.alpha, "seconds": np.array(outcome.seconds)}
-                    kept |= shape_arrays(outcome.shapes)
-                    save_arrays(path, kept)
+                what = f"{model.name}, {kind}: {title}"
+                kept = kept_arrays(path, partial(_outcome_of, method, what, task, settings, context))
                 error = cross_entropy(truth, kept["alpha"])
                 context.log(f"{model.name}, {kind}, {title}: {error:.4f} in {float(kept['seconds']):.2f} s")
                 errors.setdefault((method, kind), []).append(error)
@@ -104,6 +95,18 @@ def _run(settings: Settings, context: Context) -> dict[str, float]:
     values |= {f"iou_{kind}": float(np.mean(found)) for kind, found in overlaps.items()}
     values |= {f"spread_{kind}": float(np.std(errors["fuzzy", kind])) for kind in ("clean", "noisy")}
     return values | {f"seconds_{method}": float(np.mean(took)) for method, took in seconds.items()}
+
+
+def _outcome_of(
+    method: str, title: str, task: Task, settings: Settings, context: Context
+) -> dict[str, np.ndarray]:
+    """What a method made of a task: `alpha` of the unseen views, `seconds`, and its shapes."""
+    outcome = reconstruct(method, task._replace(report=context.progress(title)), settings.effort)
+    return {
+        "alpha": outcome.alpha,
+        "seconds": np.array(outcome.seconds),
+        **shape_arrays(outcome.shapes),
+    }
 
 
 def _quiet(_step: int, _total: int, _loss: float) -> None:
