@@ -162,7 +162,7 @@ EXPERIMENT = Experiment(
             smoke=Band(
                 0.025,
                 0.05,
-                "three seeds gave 0.035 to 0.038; the full recipe, forty Gaussians at 64 x 64, reaches 0.025, "
+                "three seeds gave 0.035 to 0.038; the full recipe, 40 Gaussians at 64 x 64, reaches 0.025, "
                 "so less would be an error of the score, and more than 0.05 is a fit that went wrong",
             ),
         ),
