@@ -56,6 +56,10 @@ def meet(
     if intersection != "cubic":
         return *displace(intersection, tau, half, a), a
     r = (y[0] - tau * q[0], y[1] - tau * q[1], y[2] - tau * q[2])
+    # A thin plate's r is a small difference; what rounding left of q in it is 0, and so is its derivative.
+    rest = jax.lax.stop_gradient(inner(r, q) / a)
+    tau = tau + rest
+    r = (r[0] - rest * q[0], r[1] - rest * q[1], r[2] - rest * q[2])
     w, g = (tuple(inner(factors[:, :, i, None], x) for i in range(3)) for x in (q, r))
     w_w = inner(w, w)
     h1 = -inner(g, w) * jnp.sqrt(a) / w_w
