@@ -153,6 +153,37 @@ def test_what_cannot_be_done_is_refused(words, message, tmp_path, monkeypatch, c
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["fit", "open.ply", "--out", "a.npz"], "The mesh must be watertight for its inside to be known"),
+        (
+            ["fit", "points.npy", "--out", "a.npz", "--components", "0"],
+            "`components` must be at least 1; got 0",
+        ),
+        (["pose", "MODEL", "empty.npy", "--out", "a.json", "--start", "0,0,-4"], "`mask` is empty"),
+        (
+            ["pose", "MODEL", "disc.npy", "--depth", "small.npy", "--out", "a.json", "--start", "0,0,-4"],
+            "`depth` must have the camera's height and width, (16, 16); got (8, 8)",
+        ),
+        (["pose", "MODEL", "disc.npy", "--out", "a.json", "--start", "nan.npy"], "must be finite"),
+        (["pose", "MODEL", "disc.npy", "--out", "a.json", "--start", "nan,0,1"], "must be finite"),
+    ],
+)
+def test_bad_data_are_refused(words, message, model, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    box = trimesh.creation.box((1, 2, 3))
+    trimesh.Trimesh(box.vertices, box.faces[1:]).export("open.ply")
+    np.save("points.npy", box.vertices)
+    np.save("empty.npy", np.zeros((16, 16)))
+    np.save("disc.npy", np.ones((16, 16)))
+    np.save("small.npy", np.ones((8, 8)))
+    np.save("nan.npy", np.full((4, 4), np.nan))
+    assert main([str(model) if word == "MODEL" else word for word in words]) == 2
+    assert message in capsys.readouterr().err
+    assert not list(tmp_path.glob("a.*"))
+
+
 def test_masks_that_do_not_fit_are_named(tmp_path):
     ball_masks(tmp_path)
     Image.fromarray(np.zeros((16, 16), np.uint8)).save(tmp_path / "3.png")

@@ -20,7 +20,7 @@ from fuzzy_metaballs import (
 )
 from fuzzy_metaballs._fitting.pose_covariance import pose_covariance
 from fuzzy_metaballs._fitting.stopping import Course
-from fuzzy_metaballs._fitting.view import View, moved, seen, view_of
+from fuzzy_metaballs._fitting.view import Law, View, moved, seen, view_of
 
 CENTER = np.array([0.3, -0.2, 0.5])
 
@@ -35,6 +35,7 @@ def shape_of(unit: float = 1.0) -> FuzzyMetaballs:
 CAMERA = Camera.from_fov(24, 20, fov=0.7)
 TRUTH = np.asarray(look_at(np.add(CENTER, [1.0, 1.5, 3.0]), CENTER))
 RULE = StoppingRule(window=30)
+LAW = Law("linear", "two_parameter")
 
 
 def images_of(unit: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
@@ -98,20 +99,20 @@ def test_covariance_is_that_of_the_score(rng):
     # Fisher: the gradient of the log-likelihood, over draws of masks and depths at the true pose, has the
     # inverse of the covariance for its covariance. The gradients here are the fast path's.
     shape, sigma, draws = shape_of(), 0.02, 4000
-    depth, logit = seen(shape, CAMERA.rays().reshape(-1, 3), jnp.asarray(TRUTH), "two_parameter")
+    depth, logit = seen(shape, CAMERA.rays().reshape(-1, 3), jnp.asarray(TRUTH), LAW)
     alpha = np.asarray(jax.nn.sigmoid(logit))
     known = (alpha > 0.5).astype(np.float32)
     noise = rng.normal(size=depth.shape)
     noise *= sigma / np.sqrt((noise[known > 0] ** 2).sum() / (known.sum() - 6))
     rays = CAMERA.rays().reshape(-1, 3)
     view = View(rays, jnp.asarray(alpha), jnp.asarray(depth + noise, jnp.float32), jnp.asarray(known))
-    covariance = pose_covariance(shape, view, jnp.asarray(TRUTH), "two_parameter")
+    covariance = pose_covariance(shape, view, jnp.asarray(TRUTH), LAW)
 
     masks = jnp.asarray(rng.random((draws, len(alpha))) < alpha, jnp.float32)
     noises = jnp.asarray(sigma * rng.normal(size=(draws, len(alpha))) * known, jnp.float32)
 
     def images(twist):
-        return seen(shape, rays, moved(shape, twist, jnp.asarray(TRUTH)), "two_parameter")
+        return seen(shape, rays, moved(shape, twist, jnp.asarray(TRUTH)), LAW)
 
     # d log p = (mask - alpha) d logit + noise / sigma^2 d depth: one vector-Jacobian product for each draw.
     pull = jax.vjp(images, jnp.zeros(6))[1]

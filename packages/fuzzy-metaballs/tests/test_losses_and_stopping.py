@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy.special import log_expit
+from scipy.special import expit, log_expit
 from scipy.stats import linregress, norm
 
 from fuzzy_metaballs import StoppingRule, silhouette_loss
@@ -21,6 +21,24 @@ def test_a_pixel_that_is_wrong_by_far_keeps_its_gradient(z, mask):
     value, slope = jax.value_and_grad(lambda z: silhouette_loss(z[None], jnp.array([mask])))(jnp.array(z))
     assert value == 1e4
     assert abs(slope) == 1
+
+
+def test_outliers_bound_what_a_pixel_costs(rng, double):
+    z, mask = rng.normal(size=(5, 7)) * 20, rng.random((5, 7))
+    alpha = 0.9 * expit(z) + 0.1 * expit(-z)
+    want = -(mask * np.log(alpha) + (1 - mask) * np.log(1 - alpha)).mean()
+    np.testing.assert_allclose(
+        silhouette_loss(jnp.asarray(z), jnp.asarray(mask), outliers=0.1), want, rtol=1e-13
+    )
+    # What lies outside of the mask by far costs -log 0.1, and pulls no more.
+    value, slope = jax.value_and_grad(lambda z: silhouette_loss(z, jnp.zeros(1), outliers=0.1))(
+        jnp.full(1, 1e4)
+    )
+    assert value == pytest.approx(-np.log(0.1))
+    assert slope == 0
+    unchecked = getattr(silhouette_loss, "__wrapped__", silhouette_loss)  # past beartype
+    with pytest.raises(ValueError, match=r"`outliers` must lie in \[0, 0.5\), .*; got -0.1"):
+        unchecked(jnp.zeros(2), jnp.zeros(2), outliers=-0.1)
 
 
 def test_loss_rejects_other_shapes():

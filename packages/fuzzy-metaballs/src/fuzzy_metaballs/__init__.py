@@ -7,6 +7,7 @@ from fuzzy_metaballs._fitting.losses import silhouette_loss
 from fuzzy_metaballs._fitting.mesh import fit_mesh
 from fuzzy_metaballs._fitting.mixture import fit_points
 from fuzzy_metaballs._fitting.pose import PoseFit, estimate_pose
+from fuzzy_metaballs._fitting.refine import refine
 from fuzzy_metaballs._fitting.silhouette import SilhouetteFit, shape_from_silhouette
 from fuzzy_metaballs._fitting.stopping import StoppingRule
 from fuzzy_metaballs._fitting.track import track_poses
@@ -37,6 +38,7 @@ __all__ = [
     "nearby_poses",
     "opengl_pose",
     "orbit_views",
+    "refine",
     "render",
     "sample_points",
     "se3_exp",

@@ -53,6 +53,7 @@ def _from_masks(command: Fit) -> tuple[FuzzyMetaballs, str, Callable[[Axes], obj
             key=jax.random.key(command.seed),
             components=command.components,
             epochs=command.epochs,
+            outliers=command.outliers,
             callback=bar,
             checkpoint=checkpoint_of(command),
         )

@@ -37,7 +37,9 @@ def render_model(command: Render) -> None:
     else:
         eye = inputs.numbers("--eye", command.eye, 3)
     camera = Camera.from_fov(width, height, fov=fov)
-    image = render(shape, camera, look_at(eye, middle), blend=command.blend)
+    image = render(
+        shape, camera, look_at(eye, middle), intersection=command.intersection, blend=command.blend
+    )
     if command.out.suffix.lower() == ".npz":
         write_image(command.out, image)
     else:

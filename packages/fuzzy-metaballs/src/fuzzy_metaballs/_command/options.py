@@ -9,6 +9,7 @@ from typing import Literal
 import tyro  # noqa: TC002  # likewise
 
 Blend = Literal["two_parameter", "paper"]
+Intersection = Literal["linear", "quadratic", "cubic"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,8 @@ class Fit:
     masks."""
     epochs: int = 10
     """Of masks: passes over all pixels at most."""
+    outliers: float = 0.05
+    """Of masks: share of their pixels that may be wrong."""
     seed: int = 0
     """Of all that is drawn."""
     plot: Path | None = None
@@ -53,6 +56,8 @@ class Render:
     """Where the camera stands, such as 0,1,3; it looks at the model's middle. None: from above the front."""
     blend: Blend = "two_parameter"
     """How the Gaussians blend."""
+    intersection: Intersection = "linear"
+    """Where a ray meets a Gaussian."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +83,10 @@ class Pose:
     """How far they are turned at most, degrees."""
     blend: Blend = "two_parameter"
     """How the Gaussians blend."""
+    intersection: Intersection = "linear"
+    """Where a ray meets a Gaussian."""
+    outliers: float = 0.0
+    """Share of the mask's pixels that may be wrong."""
     seed: int = 0
     """Of the starts."""
     plot: Path | None = None

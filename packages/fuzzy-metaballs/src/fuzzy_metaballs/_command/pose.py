@@ -42,7 +42,15 @@ def find(command: Pose) -> None:
     )
     with outputs.Bar("pose", "loss") as bar:
         found = estimate_pose(
-            shape, camera, mask, start=starts, depth=depth, blend=command.blend, callback=bar
+            shape,
+            camera,
+            mask,
+            start=starts,
+            depth=depth,
+            intersection=command.intersection,
+            blend=command.blend,
+            outliers=command.outliers,
+            callback=bar,
         )
     translation, rotation = found.deviations
     result = {

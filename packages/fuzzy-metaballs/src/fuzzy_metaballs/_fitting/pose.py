@@ -12,10 +12,11 @@ import numpy as np
 
 from fuzzy_metaballs._blend import BLENDS
 from fuzzy_metaballs._check import as_floats, check, choose
-from fuzzy_metaballs._fitting.losses import silhouette_loss
+from fuzzy_metaballs._fitting.losses import check_outliers, depth_loss, silhouette_loss
 from fuzzy_metaballs._fitting.pose_covariance import pose_covariance
 from fuzzy_metaballs._fitting.stopping import Course, StoppingRule
-from fuzzy_metaballs._fitting.view import View, middle_of, moved, seen, view_of
+from fuzzy_metaballs._fitting.view import Law, View, middle_of, moved, seen, view_of
+from fuzzy_metaballs._rules import INTERSECTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from fuzzy_metaballs._camera import Camera
     from fuzzy_metaballs._check import ArrayLike
     from fuzzy_metaballs._render import BlendName
+    from fuzzy_metaballs._rules import Intersection
     from fuzzy_metaballs._shape import FuzzyMetaballs
 
 _BLOCK = 25
@@ -36,9 +38,6 @@ _COARSE = 16
 
 _STRIDE = 0.1
 """No step is longer, in radians and units of the shape's size."""
-
-_SOFT = 0.01
-"""Depth errors above this share of the shape's size count by their size, smaller ones by their square."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,9 @@ def estimate_pose(
     start: ArrayLike,
     depth: ArrayLike | None = None,
     depth_weight: float = 1.0,
+    intersection: Intersection = "linear",
     blend: BlendName = "two_parameter",
+    outliers: float = 0.0,
     learning_rate: float = 0.05,
     momentum: float = 0.9,
     max_steps: int = 2000,
@@ -130,7 +131,9 @@ def estimate_pose(
         start: (4, 4), camera to world, or (S, 4, 4) for several starts; see `nearby_poses`.
         depth: (H, W), along the camera's z axis, world units; NaN, infinite, 0 or below where unknown.
         depth_weight: w.
+        intersection: as in `render`.
         blend: as in `render`.
+        outliers: share of the mask's pixels that may be wrong, see `silhouette_loss`.
         learning_rate: at the start, in radians and units of $\eta$.
         momentum: in [0, 1).
         max_steps: ends then in any case, for the starts and the best each.
@@ -144,7 +147,9 @@ def estimate_pose(
 
     Complexity: O(H W N) a step.
     """
+    choose("intersection", intersection, INTERSECTIONS)
     choose("blend", blend, tuple(BLENDS))
+    check_outliers(outliers)
     for name, value, good, wanted in (
         ("depth_weight", depth_weight, depth_weight >= 0, "at least 0"),
         ("learning_rate", learning_rate, learning_rate > 0, "positive"),
@@ -156,11 +161,12 @@ def estimate_pose(
     view = view_of(camera, mask, depth)
     poses = _checked_starts(shape, start)
     rule = stopping or StoppingRule()
+    law = Law(intersection, blend, outliers)
     follow = partial(
         _follow,
         shape,
         weight=depth_weight if depth is not None else 0.0,
-        blend=blend,
+        law=law,
         learning_rate=learning_rate,
         momentum=momentum,
         max_steps=max_steps,
@@ -181,7 +187,7 @@ def estimate_pose(
         stopped="converged" if drops[0] == rule.drops else "steps",
         starts=ends,
         start_losses=losses,
-        covariance=pose_covariance(shape, view, best[0], blend),
+        covariance=pose_covariance(shape, view, best[0], law),
         center=np.asarray(middle_of(shape)),
     )
 
@@ -224,7 +230,7 @@ def _follow(
     poses: Float[Array, "s 4 4"],
     *,
     weight: float,
-    blend: BlendName,
+    law: Law,
     learning_rate: float,
     momentum: float,
     max_steps: int,
@@ -241,13 +247,13 @@ def _follow(
     losses: list[np.ndarray] = []
     for step in range(0, max_steps, _BLOCK):
         left = jnp.asarray(min(_BLOCK, max_steps - step))
-        walks, block = _block(shape, view, walks, scale, rate, keep, left, blend=blend, rule=rule)
+        walks, block = _block(shape, view, walks, scale, rate, keep, left, law=law, rule=rule)
         losses.append(np.asarray(block)[: int(left)])
         if callback is not None:
             callback(step + int(left), max_steps, float(losses[-1][-1].min()))
         if bool((walks.course.drops >= rule.drops).all()):
             break
-    final = np.asarray(_losses(shape, view, walks.pose, scale, blend=blend))
+    final = np.asarray(_losses(shape, view, walks.pose, scale, law=law))
     return walks.pose, final, np.concatenate(losses), np.asarray(walks.course.drops)
 
 
@@ -256,26 +262,25 @@ def _loss(
     view: View,
     pose: Float[Array, "4 4"],
     weight: Float[Array, ""],
-    blend: BlendName,
+    law: Law,
 ) -> Float[Array, ""]:
-    depth, logit = seen(shape, view.rays, pose, blend)
-    error = view.known * (depth - view.depth) / shape.eta
-    term = (jnp.sqrt(error**2 + _SOFT**2) * view.known).sum() / jnp.maximum(view.known.sum(), 1)
-    return silhouette_loss(logit, view.mask) + weight * term
+    depth, logit = seen(shape, view.rays, pose, law)
+    term = depth_loss((depth - view.depth) / shape.eta, view.known)
+    return silhouette_loss(logit, view.mask, outliers=law.outliers) + weight * term
 
 
-@partial(jax.jit, static_argnames="blend")
+@partial(jax.jit, static_argnames="law")
 def _losses(
     shape: FuzzyMetaballs,
     view: View,
     poses: Float[Array, "s 4 4"],
     weight: Float[Array, ""],
-    blend: BlendName,
+    law: Law,
 ) -> Float[Array, " s"]:
-    return jax.lax.map(lambda pose: _loss(shape, view, pose, weight, blend), poses)
+    return jax.lax.map(lambda pose: _loss(shape, view, pose, weight, law), poses)
 
 
-@partial(jax.jit, static_argnames=("blend", "rule"))
+@partial(jax.jit, static_argnames=("law", "rule"))
 def _block(
     shape: FuzzyMetaballs,
     view: View,
@@ -284,14 +289,14 @@ def _block(
     rate: Float[Array, ""],
     momentum: Float[Array, ""],
     left: Array,
-    blend: BlendName,
+    law: Law,
     rule: StoppingRule,
 ) -> tuple[_Walk, Float[Array, "steps s"]]:
     """A block of steps of all starts; those that have stopped, and steps past `left`, change nothing."""
 
     def advance(walk: _Walk, step: Array) -> tuple[_Walk, Float[Array, ""]]:
         def at(twist: Float[Array, "6"]) -> Float[Array, ""]:
-            return _loss(shape, view, moved(shape, twist, walk.pose), weight, blend)
+            return _loss(shape, view, moved(shape, twist, walk.pose), weight, law)
 
         value, slope = jax.value_and_grad(at)(jnp.zeros_like(walk.speed))
         now = rate * jnp.asarray(rule.factor, rate.dtype) ** walk.course.drops

@@ -9,12 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fuzzy_metaballs._fitting.view import View, moved, seen
+from fuzzy_metaballs._fitting.view import Law, View, moved, seen
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float
 
-    from fuzzy_metaballs._render import BlendName
     from fuzzy_metaballs._shape import FuzzyMetaballs
 
 _CHUNK = 2048
@@ -22,7 +21,10 @@ _CHUNK = 2048
 
 
 def pose_covariance(
-    shape: FuzzyMetaballs, view: View, pose: Float[Array, "4 4"], blend: BlendName
+    shape: FuzzyMetaballs,
+    view: View,
+    pose: Float[Array, "4 4"],
+    law: Law,
 ) -> np.ndarray:
     r"""Covariance (6, 6) of the twist about the shape's middle, from the Gauss-Newton Hessian.
 
@@ -33,7 +35,7 @@ def pose_covariance(
     l being alpha's logit. The derivatives are taken forwards, six at once, through the reference, as
     the fast path's own rule is for the backward direction.
     """
-    information = np.asarray(_information(shape, view, pose, blend=blend), np.float64)
+    information = np.asarray(_information(shape, view, pose, law=law), np.float64)
     # Directions that the image does not show are left with what rounding leaves of their information.
     scale = np.sqrt(np.maximum(np.diagonal(information), 1e-30))
     values, vectors = np.linalg.eigh(information / scale[:, None] / scale)
@@ -42,9 +44,12 @@ def pose_covariance(
     return unit[:, None] * ((vectors / values) @ vectors.T) * unit
 
 
-@partial(jax.jit, static_argnames="blend")
+@partial(jax.jit, static_argnames="law")
 def _information(
-    shape: FuzzyMetaballs, view: View, pose: Float[Array, "4 4"], blend: BlendName
+    shape: FuzzyMetaballs,
+    view: View,
+    pose: Float[Array, "4 4"],
+    law: Law,
 ) -> Float[Array, "6 6"]:
     """Translations in units of the shape's size."""
     count = len(view.mask)
@@ -58,7 +63,7 @@ def _information(
         view, real = part
 
         def images(twist: Float[Array, "6"]) -> tuple[Float[Array, " r"], Float[Array, " r"]]:
-            return seen(shape, view.rays, moved(shape, twist, pose), blend, backend="reference")
+            return seen(shape, view.rays, moved(shape, twist, pose), law, backend="reference")
 
         def along(direction: Float[Array, "6"]):
             return jax.jvp(images, (jnp.zeros_like(direction),), (direction,))

@@ -14,11 +14,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from fuzzy_metaballs._blend import BLENDS
-from fuzzy_metaballs._check import as_floats, check, choose
-from fuzzy_metaballs._fitting.losses import silhouette_loss
+from fuzzy_metaballs._check import check, choose
+from fuzzy_metaballs._fitting.losses import check_outliers, silhouette_loss
 from fuzzy_metaballs._fitting.stopping import Course, StoppingRule
+from fuzzy_metaballs._fitting.view import Law
+from fuzzy_metaballs._fitting.views import adam, checked_views, rays_of, require_optax
 from fuzzy_metaballs._pose import se3_exp
 from fuzzy_metaballs._render import BlendName, default_chunk_size, trace
+from fuzzy_metaballs._rules import INTERSECTIONS
 from fuzzy_metaballs._shape import FuzzyMetaballs
 
 if TYPE_CHECKING:
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 
     from fuzzy_metaballs._camera import Camera
     from fuzzy_metaballs._check import ArrayLike
+    from fuzzy_metaballs._rules import Intersection
 
 _BLOCK = 25
 """Steps between two looks of Python at a running fit."""
@@ -85,7 +89,9 @@ def shape_from_silhouette(
     *,
     key: Array,
     components: int = 40,
+    intersection: Intersection = "linear",
     blend: BlendName = "two_parameter",
+    outliers: float = 0.05,
     learning_rate: float = 0.05,
     pose_rate: float = 0.0,
     batch_rays: int = 800,
@@ -106,7 +112,10 @@ def shape_from_silhouette(
         poses: (V, 4, 4), camera to world, OpenCV convention.
         key: of `jax.random`; draws the initial sphere and the order of the rays.
         components: N.
+        intersection: as in `render`.
         blend: as in `render`. The default's gradient does not fade far from the shape.
+        outliers: share of the masks' pixels that may be wrong, see `silhouette_loss`. 0 is the paper's loss,
+            which lets a piece that some masks lack thin the shape in all views.
         learning_rate: of Adam at the start.
         pose_rate: of the poses, as a share of `learning_rate`: above 0 the poses are only a start and are
             refined together with the shape, each but the first by a twist about the object's middle (in
@@ -124,10 +133,12 @@ def shape_from_silhouette(
             checkpoint belongs to other arguments.
         ImportError: optax is missing (`pip install "fuzzy-metaballs[fit]"`).
     """
-    _require_optax()
+    require_optax()
+    choose("intersection", intersection, INTERSECTIONS)
     choose("blend", blend, tuple(BLENDS))
+    check_outliers(outliers)
     stopping = stopping or StoppingRule(window=200, slope=-1e-5)
-    masks, poses = _checked(masks, camera, poses)
+    masks, poses = checked_views(masks, camera, poses)
     if not learning_rate > 0:
         raise ValueError(f"`learning_rate` must be positive; got {learning_rate:g}.")
     if not pose_rate >= 0:
@@ -140,7 +151,7 @@ def shape_from_silhouette(
         )
 
     center, radius = _frame(masks, camera, poses)
-    origins, directions = _rays(camera, poses)
+    origins, directions = rays_of(camera, poses)
     # Centred in double precision first: cameras and object may be far from the origin of the world.
     dtype = poses.dtype
     origins = jnp.asarray((origins - center) / radius, dtype)
@@ -152,13 +163,14 @@ def shape_from_silhouette(
     per_epoch = masks.size // batch_rays
     rays = _Rays(origins, directions, labels)
     unknowns = _Unknowns(shape, jnp.zeros((len(poses), 6), dtype))
-    state = _State(unknowns, _optimizer().init(unknowns), Course.begin(stopping), [], [])
+    state = _State(unknowns, adam().init(unknowns), Course.begin(stopping), [], [])
     rates = jnp.asarray([learning_rate, learning_rate * pose_rate], dtype)
+    law = Law(intersection, blend, outliers)
     identity = ""
     if checkpoint is not None:
         settings = (
             components,
-            blend,
+            law,
             learning_rate,
             pose_rate,
             batch_rays,
@@ -174,7 +186,7 @@ def shape_from_silhouette(
         order = jnp.asarray(np.random.default_rng([epoch, *order_words]).permutation(masks.size))
         batches = order[: per_epoch * batch_rays].reshape(per_epoch, batch_rays)
         for first in range(done, per_epoch, _BLOCK):
-            state.walk(rays, batches[first : first + _BLOCK], rates, blend, stopping)
+            state.walk(rays, batches[first : first + _BLOCK], rates, law, stopping)
             if callback is not None:
                 for step in range(epoch * per_epoch + first, len(state.losses)):
                     callback(step + 1, total, state.losses[step])
@@ -224,14 +236,14 @@ class _State:
         rays: _Rays,
         batches: Int[Array, "steps rays"],
         rates: Float[Array, "2"],
-        blend: BlendName,
+        law: Law,
         stopping: StoppingRule,
     ) -> None:
         """Takes one step for each batch, until the fit stops."""
         real = len(batches)
         batches = jnp.pad(batches, ((0, _BLOCK - real), (0, 0)))  # one size, one compilation
         state = self.unknowns, self.moments, self.course
-        options = {"blend": blend, "stopping": stopping, "refine": bool(rates[1] > 0)}
+        options = {"law": law, "stopping": stopping, "refine": bool(rates[1] > 0)}
         state, losses, drops = _block(state, rays, batches, rates, jnp.asarray(real), **options)
         self.unknowns, self.moments, self.course = state
         drops = np.asarray(drops)
@@ -240,27 +252,14 @@ class _State:
         self.rates += (float(rates[0]) * stopping.factor ** drops[taken].astype(float)).tolist()
 
 
-def _require_optax() -> None:
-    try:
-        import optax  # noqa: F401 (only whether it is there)
-    except ImportError as error:
-        raise ImportError('Shape from silhouette needs optax: pip install "fuzzy-metaballs[fit]"') from error
-
-
-def _optimizer() -> Any:
-    import optax
-
-    return optax.scale_by_adam()
-
-
-@partial(jax.jit, static_argnames=("blend", "stopping", "refine"))
+@partial(jax.jit, static_argnames=("law", "stopping", "refine"))
 def _block(
     state: tuple[_Unknowns, Any, Course],
     rays: _Rays,
     batches: Int[Array, "steps rays"],
     rates: Float[Array, "2"],
     real: Int[Array, ""],
-    blend: BlendName,
+    law: Law,
     stopping: StoppingRule,
     refine: bool,
 ) -> tuple[tuple[_Unknowns, Any, Course], Float[Array, " steps"], Int[Array, " steps"]]:
@@ -282,16 +281,17 @@ def _block(
             origins,
             directions,
             features=jnp.zeros((shape.components, 1), origins.dtype),
-            blend=blend,
+            intersection=law.intersection,
+            blend=law.blend,
             chunk_size=default_chunk_size(shape.components),
         )
-        return silhouette_loss(alpha_logit, rays.labels[batch])
+        return silhouette_loss(alpha_logit, rays.labels[batch], outliers=law.outliers)
 
     def step(state: tuple[_Unknowns, Any, Course], item: tuple[Array, Array]):
         unknowns, moments, course = state
         index, batch = item
         value, gradient = jax.value_and_grad(loss)(unknowns, batch)
-        updates, after = _optimizer().update(gradient, moments)
+        updates, after = adam().update(gradient, moments)
         shape_rate, pose_rate = rates * jnp.asarray(stopping.factor, rates.dtype) ** course.drops
         shape = jax.tree.map(lambda x, u: x - shape_rate * u, unknowns.shape, updates.shape)
         new = (
@@ -304,40 +304,6 @@ def _block(
 
     state, (losses, drops) = jax.lax.scan(step, state, (jnp.arange(len(batches)), batches))
     return state, losses, drops
-
-
-def _checked(masks: ArrayLike, camera: Camera, poses: ArrayLike) -> tuple[np.ndarray, Float[Array, "v 4 4"]]:
-    values = np.asarray(masks)
-    if values.dtype == bool:
-        values = values.astype(np.float32)
-    poses = as_floats("poses", poses, (None, 4, 4))
-    wanted = (poses.shape[0], camera.height, camera.width)
-    if values.shape != wanted:
-        raise ValueError(
-            f"`masks` must have shape {wanted} (poses, camera's height and width); got {values.shape}."
-        )
-    if len(values) < 2:
-        raise ValueError(f"`masks` must hold at least 2 views, for one shows no depth; got {len(values)}.")
-    if not ((values >= 0) & (values <= 1)).all():
-        view, row, column = np.argwhere(~((values >= 0) & (values <= 1)))[0]
-        raise ValueError(
-            f"`masks` must lie in [0, 1]; masks[{view}, {row}, {column}] = {values[view, row, column]:g}. "
-            "Divide 8-bit images by 255."
-        )
-    area = values.mean((1, 2))
-    for view in np.flatnonzero((area == 0) | (area == 1)):
-        raise ValueError(
-            f"`masks` must show the object and its surroundings; masks[{view}] is "
-            f"{'full' if area[view] else 'empty'}. Leave this view out, with its pose."
-        )
-    return values, poses
-
-
-def _rays(camera: Camera, poses: Float[Array, "v 4 4"]) -> tuple[np.ndarray, np.ndarray]:
-    """Origins and directions of the rays of all views, in world coordinates, each (all, 3)."""
-    rotations, origins = np.asarray(poses[:, :3, :3]), np.asarray(poses[:, :3, 3])
-    directions = np.einsum("hwj,vij->vhwi", np.asarray(camera.rays()), rotations)
-    return np.repeat(origins, camera.height * camera.width, axis=0), directions.reshape(-1, 3)
 
 
 def _frame(masks: np.ndarray, camera: Camera, poses: Float[Array, "v 4 4"]) -> tuple[np.ndarray, float]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fuzzy_metaballs._check import ArrayLike
     from fuzzy_metaballs._fitting.stopping import StoppingRule
     from fuzzy_metaballs._render import BlendName
+    from fuzzy_metaballs._rules import Intersection
     from fuzzy_metaballs._shape import FuzzyMetaballs
 
 
@@ -27,7 +28,9 @@ def track_poses(
     start: ArrayLike,
     depths: Sequence[ArrayLike] | None = None,
     depth_weight: float = 1.0,
+    intersection: Intersection = "linear",
     blend: BlendName = "two_parameter",
+    outliers: float = 0.0,
     learning_rate: float = 0.05,
     max_steps: int = 500,
     stopping: StoppingRule | None = None,
@@ -44,7 +47,9 @@ def track_poses(
         start: (4, 4), camera to world, for the first frame, or (S, 4, 4) for several starts there.
         depths: one for each mask, as in `estimate_pose`.
         depth_weight: see `estimate_pose`, as for the rest.
+        intersection: see `estimate_pose`.
         blend: see `estimate_pose`.
+        outliers: see `estimate_pose`.
         learning_rate: see `estimate_pose`.
         max_steps: of each frame.
         stopping: see `estimate_pose`.
@@ -65,7 +70,9 @@ def track_poses(
                 start=start if frame == 0 else _next([fit.pose for fit in found[-2:]]),
                 depth=None if depths is None else depths[frame],
                 depth_weight=depth_weight,
+                intersection=intersection,
                 blend=blend,
+                outliers=outliers,
                 learning_rate=learning_rate,
                 max_steps=max_steps,
                 stopping=stopping,

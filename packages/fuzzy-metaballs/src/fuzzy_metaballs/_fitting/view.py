@@ -8,15 +8,24 @@ import jax.numpy as jnp
 import numpy as np
 
 from fuzzy_metaballs._pose import se3_exp
-from fuzzy_metaballs._render import BlendName, default_chunk_size, trace
+from fuzzy_metaballs._render import default_chunk_size, trace
 
 if TYPE_CHECKING:
     from jaxtyping import Array, Float
 
     from fuzzy_metaballs._camera import Camera
     from fuzzy_metaballs._check import ArrayLike
-    from fuzzy_metaballs._render import Backend
+    from fuzzy_metaballs._render import Backend, BlendName
+    from fuzzy_metaballs._rules import Intersection
     from fuzzy_metaballs._shape import FuzzyMetaballs
+
+
+class Law(NamedTuple):
+    """How an image of a shape comes about: options of `render` and of `silhouette_loss`."""
+
+    intersection: Intersection
+    blend: BlendName
+    outliers: float = 0.0
 
 
 class View(NamedTuple):
@@ -72,7 +81,7 @@ def seen(
     shape: FuzzyMetaballs,
     rays: Float[Array, "r 3"],
     pose: Float[Array, "4 4"],
-    blend: BlendName,
+    law: Law,
     backend: Backend = "xla",
 ) -> tuple[Float[Array, " r"], Float[Array, " r"]]:
     """Depth and alpha's logit along rays given in camera coordinates."""
@@ -82,7 +91,8 @@ def seen(
         jnp.broadcast_to(pose[:3, 3], directions.shape),
         directions,
         features=jnp.zeros((shape.components, 1), directions.dtype),
-        blend=blend,
+        intersection=law.intersection,
+        blend=law.blend,
         chunk_size=default_chunk_size(shape.components),
         backend=backend,
     )
