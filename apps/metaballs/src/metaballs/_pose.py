@@ -9,7 +9,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fuzzy_metaballs import Camera, estimate_pose, fit_mesh, look_at, nearby_poses, se3_exp, silhouette_loss
+from fuzzy_metaballs import (
+    Camera,
+    estimate_pose,
+    fit_mesh,
+    look_at,
+    nearby_poses,
+    refine,
+    se3_exp,
+    silhouette_loss,
+    sphere_views,
+)
 from metaballs._open3d import decimate, icp
 from metaballs._score import views_of
 from metaballs.baselines.soft_mesh import soft_mesh
@@ -49,7 +59,7 @@ class Representation(NamedTuple):
 
     Attributes:
         shape: Gaussians, of the inside, as the paper takes them.
-        surface: Gaussians of the surface, as the package advises for depth.
+        surface: Gaussians of the surface, refined until their masks and depth agree with the mesh's.
         sparse: (470, 3), points of its surface.
         dense: (40000, 3), likewise.
         faces: a decimated mesh, vertices and faces.
@@ -65,14 +75,38 @@ class Representation(NamedTuple):
 
 
 def represent(
-    model: Model, *, components: int, samples: int, points: int, dense: int, faces: int, seed: int
+    model: Model,
+    camera: Camera,
+    *,
+    components: int,
+    samples: int,
+    views: int,
+    refine_steps: int,
+    points: int,
+    dense: int,
+    faces: int,
+    seed: int,
 ) -> Representation:
-    """Makes all that the methods need: GMMs of `samples` points, points of the surface, a coarse mesh."""
+    """Makes all that the methods need: GMMs of `samples` points, points of the surface, a coarse mesh.
+
+    The surface's GMM is refined on `views` views of the mesh from all around, of which no trial is one.
+    """
     key, generator = jax.random.key(seed), np.random.default_rng(seed)
     clouds = [surface_points(model.vertices, model.faces, count, generator) for count in (points, dense)]
     volume, surface = (
         fit_mesh(model.vertices, model.faces, components=components, key=key, kind=kind, points=samples)
         for kind in ("volume", "surface")
+    )
+    poses = np.asarray(sphere_views(views, distance=3 * model.extent, phase=0.3), np.float64)
+    seen = views_of(model.vertices, model.faces, camera, poses)
+    surface = refine(
+        surface,
+        np.array([view.mask for view in seen]),
+        camera,
+        poses,
+        key=key,
+        depths=np.array([view.depth for view in seen]),
+        steps=refine_steps,
     )
     return Representation(
         shape=volume,
@@ -195,12 +229,14 @@ def by_icp(
 
 
 def by_metaballs(
-    trial: Trial, camera: Camera, shape: FuzzyMetaballs, *, steps: int, starts: int = 1
+    trial: Trial, camera: Camera, shape: FuzzyMetaballs, *, steps: int, starts: int = 1, outliers: float = 0.0
 ) -> np.ndarray:
     """The pose by `fuzzy_metaballs.estimate_pose`, from the start and others up to 45 degrees from it."""
     start = jnp.asarray(trial.start, jnp.float32)
     start = nearby_poses(start, starts, key=jax.random.key(0), angle=np.pi / 4)
-    fit = estimate_pose(shape, camera, trial.mask, start=start, depth=trial.depth, max_steps=steps)
+    fit = estimate_pose(
+        shape, camera, trial.mask, start=start, depth=trial.depth, outliers=outliers, max_steps=steps
+    )
     return np.asarray(fit.pose, np.float64)
 
 

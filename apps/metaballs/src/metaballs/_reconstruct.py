@@ -50,6 +50,7 @@ class Effort:
     Attributes:
         components: Gaussians; the paper takes 40.
         epochs: passes of fuzzy metaballs over all rays, at most.
+        outliers: share of the masks' pixels that fuzzy metaballs take to be wrong, clean or noisy.
         window: steps the stopping rule looks back, for all methods.
         cells: of voxel carving along each side; the paper takes 384.
         points: of the splat; the paper's fidelity of 40 Gaussians.
@@ -64,6 +65,7 @@ class Effort:
 
     components: int = 40
     epochs: int = 30
+    outliers: float = 0.05
     window: int = 200
     cells: int = 128
     points: int = 470
@@ -136,6 +138,7 @@ def _fuzzy(task: Task, effort: Effort) -> Outcome:
             key=jax.random.key(task.seed),
             components=effort.components,
             blend=BLEND,
+            outliers=effort.outliers,
             batch_rays=1600,
             epochs=epochs,
             stopping=StoppingRule(window=effort.window, slope=-1e-5),
