@@ -34,6 +34,12 @@ class Mesh:
         a, b, c = self.vertices[self.faces][..., ::-1].transpose(1, 0, 2)
         return float(np.einsum("ni,ni->", a, np.cross(b, c)) / 6)
 
+    @property
+    def area(self) -> float:
+        """Of all triangles, those on the border of the domain among them."""
+        a, b, c = self.vertices[self.faces].transpose(1, 0, 2)
+        return float(np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() / 2)
+
     def __repr__(self) -> str:
         return f"Mesh(vertices={len(self.vertices)}, faces={len(self.faces)})"
 

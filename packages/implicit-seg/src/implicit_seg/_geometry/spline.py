@@ -259,13 +259,13 @@ class ImplicitSpline:
     @cached_property
     def area(self) -> float:
         """Area of the inside, to rounding: Gauss's rule along the arcs of the boundary (the plane only)."""
-        self._only(2, "area", "volume")
+        self._only(2, "area", "mesh().volume")
         return float(sum(loop.area for loop in self.contours(float(self._frame.extent.max()))))
 
     @cached_property
     def perimeter(self) -> float:
         """Length of the boundary, to rounding, without the border of the domain (the plane only)."""
-        self._only(2, "perimeter", "surface_area")
+        self._only(2, "perimeter", "mesh().area")
         return float(sum(loop.length for loop in self.contours(float(self._frame.extent.max()))))
 
     # --- other shapes ---------------------------------------------------------------------------------------
