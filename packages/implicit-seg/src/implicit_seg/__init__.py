@@ -4,7 +4,7 @@ from importlib.metadata import version
 
 from implicit_seg._geometry.components import filter_components
 from implicit_seg._geometry.contours import Contour, Region
-from implicit_seg._geometry.mesh import Mesh
+from implicit_seg._geometry.mesh import SurfaceMesh
 from implicit_seg._geometry.spline import ImplicitSpline
 from implicit_seg._losses.interface import (
     SURFACE_TENSION,
@@ -61,12 +61,12 @@ __all__ = [
     "LossTerm",
     "MaskMAELoss",
     "MaskMSELoss",
-    "Mesh",
     "PhaseFieldLoss",
     "ReactionDiffusionLoss",
     "Region",
     "Schedule",
     "SplineNetwork",
+    "SurfaceMesh",
     "TensorProductSplineHead",
     "TotalVariationLoss",
     "UNet",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Mesh:
+class SurfaceMesh:
     """Triangles that enclose the inside, closed along the border of the domain.
 
     Attributes:
@@ -41,17 +41,17 @@ class Mesh:
         return float(np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() / 2)
 
     def __repr__(self) -> str:
-        return f"Mesh(vertices={len(self.vertices)}, faces={len(self.faces)})"
+        return f"SurfaceMesh(vertices={len(self.vertices)}, faces={len(self.faces)})"
 
 
-def march(values: Float[np.ndarray, "a b c"], patches: Float[np.ndarray, "..."], frame: Frame) -> Mesh:
+def march(values: Float[np.ndarray, "a b c"], patches: Float[np.ndarray, "..."], frame: Frame) -> SurfaceMesh:
     """Marching cubes on samples from end to end, closed on the border; then Newton's method on the spline."""
     try:
         from skimage.measure import marching_cubes
     except ImportError as error:
         raise ImportError('a mesh needs scikit-image: pip install "implicit-seg[mesh]".') from error
     if not (values > 0).any():
-        return Mesh(np.zeros((0, 3)), np.zeros((0, 3), np.int64))
+        return SurfaceMesh(np.zeros((0, 3)), np.zeros((0, 3), np.int64))
     step = frame.extent / (np.array(values.shape) - 1)
     padded = np.pad(values, 1, constant_values=-float(np.abs(values).max()))
     vertices, faces, _, _ = marching_cubes(padded, 0.0, allow_degenerate=False)
@@ -60,5 +60,5 @@ def march(values: Float[np.ndarray, "a b c"], patches: Float[np.ndarray, "..."],
     inner = ((vertices > 0) & (vertices < frame.extent)).all(1)
     vertices[inner] = pointwise.project(patches, frame, vertices[inner])
     faces = faces.astype(np.int64)
-    mesh = Mesh(vertices, faces)
-    return mesh if mesh.volume >= 0 else Mesh(vertices, np.ascontiguousarray(faces[:, ::-1]))
+    mesh = SurfaceMesh(vertices, faces)
+    return mesh if mesh.volume >= 0 else SurfaceMesh(vertices, np.ascontiguousarray(faces[:, ::-1]))

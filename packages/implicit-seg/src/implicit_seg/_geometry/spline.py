@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from jaxtyping import Bool, Float
     from matplotlib.axes import Axes
 
-    from implicit_seg._geometry.mesh import Mesh
+    from implicit_seg._geometry.mesh import SurfaceMesh
     from implicit_seg._geometry.trace import Trace
 
 
@@ -28,7 +28,7 @@ class ImplicitSpline:
 
     What a network with `TensorProductSplineHead` predicts for one image and class, as a shape with an exact
     boundary: nothing here depends on a raster. Everything is computed in float64 on the CPU; nothing has
-        gradients.
+    gradients.
 
     The centre of pixel i lies at `i * spacing`; the spline is defined from the first centre to the last in
     each direction, as `evaluate_spline` takes it. Points are in the order of the axes: (row, column) or
@@ -48,14 +48,15 @@ class ImplicitSpline:
     learning*, 2021, section 2.4, for the spline; Plantinga and Vegter, *Isotopic approximation of implicit
     curves and surfaces*, 2004, for the way its zero set is found.
 
-    >>> import numpy as np
-    >>> cone = 3 - np.hypot(*np.mgrid[-4:5, -4:5])
-    >>> shape = ImplicitSpline(cone, degree=2, size=(65, 65), spacing=0.125)
-    >>> shape
-    ImplicitSpline(grid=(9, 9), degree=2, size=(65, 65), spacing=(0.125, 0.125), level=0)
-    >>> (region,) = shape.regions()
-    >>> round(shape.area, 6) == round(region.area, 6)
-    True
+    Example:
+        >>> import numpy as np
+        >>> cone = 3 - np.hypot(*np.mgrid[-4:5, -4:5])
+        >>> shape = ImplicitSpline(cone, degree=2, size=(65, 65), spacing=0.125)
+        >>> shape
+        ImplicitSpline(grid=(9, 9), degree=2, size=(65, 65), spacing=(0.125, 0.125), level=0)
+        >>> (region,) = shape.regions()
+        >>> round(shape.area, 6) == round(region.area, 6)
+        True
     """
 
     def __init__(
@@ -362,7 +363,7 @@ class ImplicitSpline:
 
     # --- space ----------------------------------------------------------------------------------------------
 
-    def mesh(self, size: Sequence[int] | None = None) -> Mesh:
+    def mesh(self, size: Sequence[int] | None = None) -> SurfaceMesh:
         """Triangles of the boundary: marching cubes, each vertex then moved onto the spline.
 
         Args:

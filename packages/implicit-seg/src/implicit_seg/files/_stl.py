@@ -11,12 +11,12 @@ from implicit_seg.files import _atomic
 if TYPE_CHECKING:
     import os
 
-    from implicit_seg._geometry.mesh import Mesh
+    from implicit_seg._geometry.mesh import SurfaceMesh
 
 _TRIANGLE = np.dtype([("normal", "<f4", 3), ("vertices", "<f4", (3, 3)), ("attribute", "<u2")])
 
 
-def write_stl(path: str | os.PathLike[str], mesh: Mesh) -> None:
+def write_stl(path: str | os.PathLike[str], mesh: SurfaceMesh) -> None:
     """Writes a mesh as binary STL: coordinates (column, row, slice), float32, normals to the outside.
 
     Args:
