@@ -50,7 +50,7 @@ class Settings:
 
     models: int = 3
     """how many; the paper takes its seven"""
-    trials: int = 4
+    trials: int = 2
     """views of every model"""
     resolution: int = 64
     """cells of marching cubes for a generated model"""
@@ -196,7 +196,7 @@ EXPERIMENT = Experiment(
         "quick": Settings(),
         "paper": Settings(models=7, trials=50, resolution=96, steps=2000, peer_steps=500),
     },
-    minutes={"smoke": 0.1, "quick": 2, "paper": 60},
+    minutes={"smoke": 0.1, "quick": 4, "paper": 60},
     figures=tuple(
         Figure(
             key=f"{method}_{place}",
