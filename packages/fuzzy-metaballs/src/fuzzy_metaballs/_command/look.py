@@ -31,8 +31,11 @@ def render_model(command: Render) -> None:
     middle = np.asarray(shape.weights @ shape.means)
     fov = math.radians(command.fov)
     if command.eye is None:
-        # Four standard deviations hold nearly all of any solid; a third more for the air around it.
-        distance = 4 * float(shape.eta) / math.sin(min(fov, fov * width / height) / 2) / 1.5
+        # The ball about the middle that holds every Gaussian to two standard deviations fills the picture.
+        widest = 1 / np.linalg.svd(shape.precision_cholesky, compute_uv=False)[:, -1]
+        radius = float((np.linalg.norm(shape.means - middle, axis=1) + 2 * widest).max())
+        narrower = min(1.0, width / height)
+        distance = radius / math.sin(math.atan(math.tan(fov / 2) * narrower))
         eye = middle + distance * np.array([0.36, 0.48, 0.8])
     else:
         eye = inputs.numbers("--eye", command.eye, 3)
