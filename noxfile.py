@@ -24,6 +24,7 @@ DIST = ROOT / "dist"
 SMOKE_RUNS = ROOT / ".nox" / "smoke-runs"
 PACKAGES = ["kspline-core", "nurbs-diff", "implicit-seg", "fem-diff", "fuzzy-metaballs"]
 BACKENDS = {"fuzzy-metaballs-native": "fuzzy-metaballs"}  # a wheel of its own -> the package whose part it is
+MEMBERS = ["packages/*", "apps/*", "tests-common"]
 WHEELS = [*PACKAGES, *BACKENDS]
 PAPERS = ["metaballs", "dsa", "implicit_splines", "pde_priors"]  # the longest first
 
@@ -213,7 +214,7 @@ def pins(session: nox.Session) -> None:
         "ninja",
         "editables",
     }  # what the build backends ask for when they run
-    for path in [*ROOT.glob("packages/*/pyproject.toml"), *ROOT.glob("apps/*/pyproject.toml")]:
+    for path in [path for members in MEMBERS for path in ROOT.glob(f"{members}/pyproject.toml")]:
         build_requires.update(tomllib.loads(path.read_text())["build-system"]["requires"])
         target = copy / path.relative_to(ROOT)
         target.parent.mkdir(parents=True)

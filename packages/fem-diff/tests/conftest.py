@@ -2,52 +2,22 @@
 
 from __future__ import annotations
 
-import importlib
 import itertools
 import math
-import pkgutil
-import typing
 
-import beartype  # noqa: F401 - loaded before TYPE_CHECKING is set, so that its own blocks stay closed
-import jaxtyping
 import matplotlib
-import numpy  # noqa: F401 - as above
+import numpy  # noqa: F401 - loaded before TYPE_CHECKING is set, so that its own blocks stay closed
 import pytest
 import scipy.sparse.linalg  # noqa: F401 - as above
 import skfem  # noqa: F401 - as above
 import torch
-from jaxtyping import install_import_hook
+
+from piecewise_testing import import_checked
 
 matplotlib.use("Agg")
 import matplotlib.pyplot
 
-_jaxtyped = jaxtyping.jaxtyped
-
-
-def _jaxtyped_outside(*, typechecker):
-    """Leaves functions within functions alone: their checks would be compiled anew at every call."""
-    checked = _jaxtyped(typechecker=typechecker)
-    return lambda found: found if "<locals>" in found.__qualname__ else checked(found)
-
-
-jaxtyping.jaxtyped = _jaxtyped_outside
-typing.TYPE_CHECKING = True
-try:
-    with install_import_hook("fem_diff", "beartype.beartype"):
-        import fem_diff
-
-        for _module in pkgutil.walk_packages(fem_diff.__path__, "fem_diff."):
-            importlib.import_module(_module.name)
-finally:
-    typing.TYPE_CHECKING = False
-
-
-@pytest.fixture
-def unchecked():
-    """The package as users have it, without beartype in front: for what it says itself to a wrong type."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
+import_checked("fem_diff")
 
 
 @pytest.fixture

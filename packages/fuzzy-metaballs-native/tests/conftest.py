@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import typing
 
 os.environ.setdefault(
     "XLA_FLAGS",
@@ -11,19 +10,14 @@ os.environ.setdefault(
     "--xla_cpu_use_fusion_emitters=false",
 )
 
-import beartype  # noqa: F401 (what is imported here is loaded before TYPE_CHECKING is true)
-import jax
+import jax  # what is imported here is loaded before TYPE_CHECKING is true
 import numpy as np
 import numpy.typing
 import pytest
-from jaxtyping import install_import_hook
 
-typing.TYPE_CHECKING = True
-try:
-    with install_import_hook("fuzzy_metaballs_native", "beartype.beartype"):
-        import fuzzy_metaballs_native  # noqa: F401
-finally:
-    typing.TYPE_CHECKING = False
+from piecewise_testing import import_checked
+
+import_checked("fuzzy_metaballs_native")
 
 
 @pytest.fixture

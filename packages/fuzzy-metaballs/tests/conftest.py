@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 import os
-import pkgutil
 import sys
-import typing
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # for `scenes`, in every import mode of pytest
@@ -19,9 +16,8 @@ os.environ.setdefault(
     "--xla_cpu_use_fusion_emitters=false",
 )
 
-import beartype  # noqa: F401 (what is imported here is loaded before TYPE_CHECKING is true)
 import jax
-import jax.numpy
+import jax.numpy  # what is imported here is loaded before TYPE_CHECKING is true
 import jax.scipy.linalg
 import matplotlib
 import numpy as np
@@ -33,20 +29,13 @@ import rich.progress  # noqa: F401
 import skimage.measure  # noqa: F401
 import trimesh  # noqa: F401
 import tyro  # noqa: F401
-from jaxtyping import install_import_hook
+
+from piecewise_testing import import_checked
 
 matplotlib.use("Agg")
 import matplotlib.pyplot
 
-typing.TYPE_CHECKING = True
-try:
-    with install_import_hook("fuzzy_metaballs", "beartype.beartype"):
-        import fuzzy_metaballs
-
-        for _module in pkgutil.walk_packages(fuzzy_metaballs.__path__, "fuzzy_metaballs."):
-            importlib.import_module(_module.name)
-finally:
-    typing.TYPE_CHECKING = False
+import_checked("fuzzy_metaballs")
 
 
 @pytest.fixture

@@ -10,12 +10,11 @@ import signal
 import sys
 import threading
 import time
-import typing
 
-import beartype  # noqa: F401 (what is imported here is imported before TYPE_CHECKING is true)
-import numpy as np
+import numpy as np  # what is imported here is imported before TYPE_CHECKING is true
 import pytest
-from jaxtyping import install_import_hook
+
+from piecewise_testing import import_checked
 
 BACKENDS = ("torch", "jax")
 for _name in (*BACKENDS, "scipy.interpolate", "matplotlib.axes", "matplotlib.pyplot", "tyro", "rich.console"):
@@ -29,16 +28,14 @@ for _name in [
 ]:
     del sys.modules[_name]
 
-typing.TYPE_CHECKING = True
-try:
-    with install_import_hook("kspline_core", "beartype.beartype"):
-        import kspline_core
-
-        for _module in pkgutil.iter_modules(kspline_core.__path__):
-            if _module.name not in BACKENDS or importlib.util.find_spec(_module.name):
-                importlib.import_module(f"kspline_core.{_module.name}")
-finally:
-    typing.TYPE_CHECKING = False
+import_checked(
+    "kspline_core",
+    [
+        f"kspline_core.{module.name}"
+        for module in pkgutil.iter_modules(_plain.__path__)
+        if module.name not in BACKENDS or importlib.util.find_spec(module.name)
+    ],
+)
 
 
 @pytest.fixture
