@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import tomllib
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 import nox
@@ -44,24 +45,28 @@ COMPILES_QUICKLY = {
 }
 
 
-def side_by_side(session: nox.Session, commands: dict[str, list[str]]) -> None:
+def side_by_side(session: nox.Session, commands: dict[str, list[str]], **variables: str) -> None:
     """Runs commands that need nothing of each other, as many at a time as there are cores.
 
-    They start in the order given: the longest come first.
+    They start in the order given, so the longest come first; each prints what it has to say when it ends.
     """
-    environment = os.environ | COMPILES_QUICKLY
+    environment = os.environ | variables
 
     def run(command: list[str]) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, env=environment
         )
 
+    failed = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        done = dict(zip(commands, pool.map(run, commands.values()), strict=True))
-    for name, result in done.items():
-        session.log(f"{' '.join(commands[name])}: exit status {result.returncode}")
-        print(result.stdout)
-    if failed := [name for name, result in done.items() if result.returncode]:
+        running = {pool.submit(run, command): name for name, command in commands.items()}
+        for future in as_completed(running):
+            name, result = running[future], future.result()
+            session.log(f"{' '.join(commands[name])}: exit status {result.returncode}")
+            print(result.stdout, flush=True)
+            if result.returncode:
+                failed.append(name)
+    if failed:
         session.error(f"failed: {', '.join(failed)}")
 
 
@@ -78,7 +83,7 @@ def documentation(session: nox.Session) -> dict[str, list[str]]:
 @nox.session(venv_backend="none")
 def sources(session: nox.Session) -> None:
     """`docs`, `types` and `lint` side by side, as most of what they run keeps one core busy."""
-    side_by_side(session, documentation(session) | TYPES | STYLE)
+    side_by_side(session, documentation(session) | TYPES | STYLE, **COMPILES_QUICKLY)
 
 
 @nox.session(venv_backend="none", default=False)
@@ -97,34 +102,54 @@ def types(session: nox.Session) -> None:
 @nox.session(venv_backend="none", default=False)
 def docs(session: nox.Session) -> None:
     """The documentation without a warning, and every example in it and in the docstrings executed."""
-    side_by_side(session, documentation(session))
+    side_by_side(session, documentation(session), **COMPILES_QUICKLY)
 
 
-@nox.session(venv_backend="none")
+def build(package: str, folder: Path) -> list[str]:
+    """The command that builds a package: a source archive, and from that its wheel."""
+    return ["uv", "build", "--quiet", "--out-dir", str(folder), "--package", package]
+
+
+@nox.session(venv_backend="none", default=False)
 def wheels(session: nox.Session) -> None:
     """Builds each package: a source archive, and from that its wheel, into `dist/`."""
     shutil.rmtree(DIST, ignore_errors=True)
-    build = ["uv", "build", "--quiet", "--out-dir", str(DIST), "--package"]
-    side_by_side(session, {package: [*build, package] for package in WHEELS})
+    side_by_side(session, {package: build(package, DIST) for package in WHEELS})
     session.log("built " + ", ".join(sorted(wheel.name for wheel in DIST.glob("*.whl"))))
 
 
-@nox.session(requires=["wheels"])
+@nox.session(venv_backend="none")
+def packages(session: nox.Session) -> None:
+    """`alone` for all packages, side by side."""
+    options = ["--", "--numprocesses=0", *session.posargs]  # a core for each package
+    longest_first = [*reversed(PACKAGES), *BACKENDS]
+    side_by_side(
+        session,
+        {
+            package: [sys.executable, "-m", "nox", "--session", f"alone({package})", *options]
+            for package in longest_first
+        },
+    )
+
+
+@nox.session(default=False)
 @nox.parametrize("package", WHEELS, ids=WHEELS)
 def alone(session: nox.Session, package: str) -> None:
     """One package as a user gets it: its wheel and what it declares, nothing else; then its tests."""
     module = package.replace("-", "_")
-    (wheel,) = DIST.glob(f"{module}-*.whl")
+    folder = Path(session.create_tmp())
+    shutil.rmtree(folder, ignore_errors=True)
+    for needed in [package, *([BACKENDS[package]] if package in BACKENDS else [])]:
+        session.run(*build(needed, folder), external=True)
+    (wheel,) = folder.glob(f"{module}-*.whl")
     session.install(str(wheel))
     session.run("uv", "pip", "check", external=True)
     session.run("uv", "pip", "list", external=True)
     session.run("python", "-I", "-c", f"import {module}; print({module}.__name__, {module}.__version__)")
     session.install("--group", f"{ROOT / 'packages' / package / 'pyproject.toml'}:test")
     if package in BACKENDS:  # its tests compare it with the package that calls it
-        session.install(*map(str, DIST.glob(f"{BACKENDS[package].replace('-', '_')}-*.whl")))
+        session.install(*map(str, folder.glob(f"{BACKENDS[package].replace('-', '_')}-*.whl")))
     # Away from the repository, so that nothing but the installed wheel can be imported.
-    folder = Path(session.create_tmp())
-    shutil.rmtree(folder / "tests", ignore_errors=True)
     shutil.copytree(ROOT / "packages" / package / "tests", folder / "tests")
     shutil.copy(ROOT / "packages" / package / "pyproject.toml", folder)
     with session.chdir(folder):
@@ -175,7 +200,7 @@ def repro(session: nox.Session, paper: str) -> None:
 def papers(session: nox.Session) -> None:
     """`repro` for all papers; leaves the runs in `SMOKE_RUNS`."""
     shutil.rmtree(SMOKE_RUNS, ignore_errors=True)
-    side_by_side(session, {paper: smoke(paper, SMOKE_RUNS) for paper in PAPERS})
+    side_by_side(session, {paper: smoke(paper, SMOKE_RUNS) for paper in PAPERS}, **COMPILES_QUICKLY)
 
 
 @nox.session(venv_backend="none", requires=["papers"])
