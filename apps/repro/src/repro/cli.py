@@ -7,14 +7,14 @@ import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Union
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union
 
 import tyro
 from rich.console import Console
 
 from repro import devices, registry, store
 from repro.devices import Device  # noqa: TC001  (tyro reads the annotations)
-from repro.errors import ExperimentError, UserError
+from repro.errors import DataError, ExperimentError, UserError
 from repro.experiment import Preset  # noqa: TC001
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ examples:
   repro run dsa --preset quick --seeds 3  all experiments of a paper, larger
   repro run dsa.table3 --help             with the settings of this experiment
   repro report                            the page over all finished runs
+  repro data                              the papers' data sets, and which experiment reads which
 
 Experiments compute on one thread unless the variable OMP_NUM_THREADS says otherwise.
 """
@@ -95,6 +96,25 @@ class Demo:
     """File to write."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """Lists, fetches and checks the papers' data sets.
+
+    list: what there is. show: licence, citation, layout and which experiments read it. fetch: shows the
+    same, then downloads into FOLDER/NAME; a fetch that was stopped goes on where it was. verify: looks at
+    what is there.
+    """
+
+    action: tyro.conf.Positional[Literal["list", "show", "fetch", "verify"]] = "list"
+    """What to do."""
+    names: tyro.conf.Positional[tuple[str, ...]] = ()
+    """Data sets; with list none."""
+    folder: Path = Path("data")
+    """Folder in which each set gets its own."""
+    at: Path | None = None
+    """For verify: the set's own folder, where it is not FOLDER/NAME."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; returns the exit code: 0, 1 (an experiment failed), 2 (refused), 130 (interrupted)."""
     # For the small presets a second thread gains nothing on an idle machine, and on a busy one threads that
@@ -113,9 +133,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return run(command)
             case Report():
                 return report(command)
+            case Data():
+                return data(command)
             case _:
                 return demo(command)
-    except (UserError, ExperimentError) as error:
+    except (UserError, ExperimentError, DataError) as error:
         _complain(error)
         return 2 if isinstance(error, UserError) else 1
     except KeyboardInterrupt:
@@ -123,13 +145,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def parse(arguments: list[str]) -> List | Run | Report | Demo:
+def parse(arguments: list[str]) -> List | Run | Report | Data | Demo:
     """Reads the command line; a run of one experiment has its settings among the options."""
     run_type: Any = _with_settings(arguments[1:]) if arguments[:1] == ["run"] else Run
     commands: Any = Union[  # noqa: UP007  (made at run time, with a type that only now exists)
         Annotated[run_type, tyro.conf.subcommand("run")],
         Annotated[List, tyro.conf.subcommand("list")],
         Annotated[Report, tyro.conf.subcommand("report")],
+        Annotated[Data, tyro.conf.subcommand("data")],
         Annotated[Demo, tyro.conf.subcommand("demo")],
     ]
     config = (tyro.conf.FlagCreatePairsOff,)
@@ -160,6 +183,14 @@ def report(command: Report) -> int:
     from repro import report as pages
 
     print(_describe(pages.write(command.runs, command.output)))
+    return 0
+
+
+def data(command: Data) -> int:
+    """Lists, shows, fetches or checks data sets; the first fault ends it."""
+    from repro import data_command
+
+    data_command.run(command.action, command.names, folder=command.folder, at=command.at)
     return 0
 
 

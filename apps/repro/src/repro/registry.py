@@ -17,10 +17,21 @@ GROUP = "repro.experiments"
 
 def entry_points() -> dict[str, metadata.EntryPoint]:
     """Returns the entry point of every installed experiment, by name and in the order of the names."""
+    return installed(GROUP)
+
+
+def installed(group: str) -> dict[str, metadata.EntryPoint]:
+    """Returns the entry points of a group, by name and in the order of the names."""
     return {
         point.name: point
-        for point in sorted(metadata.entry_points(group=GROUP), key=lambda point: point.name)
+        for point in sorted(metadata.entry_points(group=group), key=lambda point: point.name)
     }
+
+
+def suggestion(name: str, known: Iterable[str], everything: Iterable[str]) -> str:
+    """Returns a sentence on which of the `known` names may be meant, or on `everything` there is."""
+    close = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
+    return f"Did you mean {' or '.join(close)}?" if close else f"There are: {', '.join(everything)}."
 
 
 def resolve(asked: Iterable[str]) -> list[str]:
@@ -42,8 +53,7 @@ def resolve(asked: Iterable[str]) -> list[str]:
         elif name in papers or name == "all":
             found |= dict.fromkeys(k for k in known if name in ("all", k.split(".")[0]))
         else:
-            close = difflib.get_close_matches(name, [*known, *sorted(papers)], n=3, cutoff=0.5)
-            hint = f"Did you mean {' or '.join(close)}?" if close else f"There are: {', '.join(known)}, all."
+            hint = suggestion(name, [*known, *sorted(papers)], [*known, "all"])
             raise UserError(f"There is no experiment or paper {name!r}. {hint}")
     if not found:
         raise UserError(

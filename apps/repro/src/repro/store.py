@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import tempfile
 import time
 from contextlib import contextmanager
@@ -10,7 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from repro import atomic, schema
+from repro import atomic, lock, schema
 from repro._context import now
 from repro.errors import UserError
 from repro.identity import Identity  # noqa: TC001  (`schema.decode` reads the annotation)
@@ -62,10 +61,10 @@ def hold(runs: Path, identity: Identity, *, fresh: bool) -> Iterator[Path]:
     """
     parent = runs / identity.experiment
     check_writable(parent)
-    with _lock(parent, wait=True):  # so that two processes do not start the same run side by side
+    with lock.hold(parent, wait=True):  # so that two processes do not start the same run side by side
         found = [] if fresh else [f for f in folders(parent) if _sha256(f) == identity.sha256]
         folder = found[-1] if found else _start(parent, identity)
-    with _lock(folder, wait=False):
+    with lock.hold(folder, wait=False, remedy=", or start anew with --fresh"):
         yield folder
 
 
@@ -105,16 +104,3 @@ def _start(parent: Path, identity: Identity) -> Path:
             time.sleep(0.1)
     atomic.write_json(folder / NAME, asdict(Marker(sha256=identity.sha256, started=now(), identity=identity)))
     return folder
-
-
-@contextmanager
-def _lock(folder: Path, *, wait: bool) -> Iterator[None]:
-    """Holds the lock of a folder, which the system takes back however the process ends."""
-    with (folder / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UserError(
-                f"Another process is at work in {folder}. Wait for it, or start anew with --fresh."
-            ) from error
-        yield

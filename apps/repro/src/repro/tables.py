@@ -14,6 +14,7 @@ from repro.errors import ExperimentError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from repro.dataset import Dataset
     from repro.runner import Done
 
 
@@ -70,6 +71,18 @@ def bands(rows: Iterable[tuple[str, ...]]) -> Table:
     table = _table("experiment", "figure", "seed", "value", "band", "why")
     for row in rows:
         table.add_row(*map(Text, row))
+    return table
+
+
+def datasets(sets: Iterable[Dataset]) -> Table:
+    """All declared data sets."""
+    table = _table("data set", "what it is, and its licence", "comes by", "read by", whole=(0, 2, 3))
+    for dataset in sets:
+        what = Text(f"{dataset.title}\n")
+        what.append(dataset.licence, style="dim")
+        size = "" if dataset.size is None else f"\n{dataset.size / 1e6:,.0f} MB"
+        how = f"fetch{size}" if dataset.files else "hand"
+        table.add_row(dataset.name, what, how, Text("\n".join(dataset.experiments)))
     return table
 
 
