@@ -10,11 +10,12 @@ from skimage.io import imsave
 
 from fuzzy_metaballs import Camera, FuzzyMetaballs, sphere_views
 from metaballs import figure4, figure9, gmm, table1, table2, table3
-from metaballs._arrays import save_arrays, shape_arrays
+from metaballs._arrays import shape_arrays
 from metaballs._reconstruct import METHODS
 from metaballs._score import masks_of
 from metaballs._timing import seconds_of
 from metaballs.models import load
+from repro.arrays import save_arrays
 from repro.testing import RecordingContext
 
 

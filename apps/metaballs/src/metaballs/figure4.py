@@ -10,7 +10,6 @@ import jax
 import numpy as np
 
 from fuzzy_metaballs import Camera, fit_mesh
-from metaballs._arrays import kept_arrays
 from metaballs._device import on_device
 from metaballs._open3d import decimate
 from metaballs._pose import (
@@ -24,6 +23,7 @@ from metaballs._pose import (
 )
 from metaballs.models import SEVEN, load
 from metaballs.paper import PAPER
+from repro.arrays import kept_arrays
 from repro.experiment import Band, Experiment, Figure
 
 if TYPE_CHECKING:

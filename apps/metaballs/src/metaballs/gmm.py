@@ -10,12 +10,12 @@ import jax
 import numpy as np
 
 from fuzzy_metaballs import Camera, fit_mesh, sphere_views
-from metaballs._arrays import kept_arrays
 from metaballs._device import on_device
 from metaballs._fidelity import fidelity
 from metaballs._score import views_of
 from metaballs.models import TEN, load
 from metaballs.paper import PAPER
+from repro.arrays import kept_arrays
 from repro.experiment import Band, Experiment, Figure
 
 if TYPE_CHECKING:

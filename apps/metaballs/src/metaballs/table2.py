@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fuzzy_metaballs import Camera
-from metaballs._arrays import kept_arrays
 from metaballs._device import on_device
 from metaballs._pose import (
     by_icp,
@@ -24,6 +23,7 @@ from metaballs._pose import (
 )
 from metaballs.models import SEVEN, load
 from metaballs.paper import PAPER
+from repro.arrays import kept_arrays
 from repro.experiment import Band, Experiment, Figure
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fuzzy_metaballs import Camera, sphere_views
-from metaballs._arrays import kept_arrays, load_shapes, shape_arrays
+from metaballs._arrays import load_shapes, shape_arrays
 from metaballs._device import on_device
 from metaballs._reconstruct import METHODS, Effort, Task, reconstruct
 from metaballs._score import cross_entropy, masks_of, overlap
@@ -17,6 +17,7 @@ from metaballs._table3_pictures import draw_pictures
 from metaballs.models import TEN, load
 from metaballs.noise import under_segment
 from metaballs.paper import PAPER
+from repro.arrays import kept_arrays
 from repro.experiment import Band, Experiment, Figure
 
 if TYPE_CHECKING:
