@@ -28,6 +28,7 @@ COUNTS = {  # Table 1 of Barrowclough et al.; fewer filters and the VGGs follow 
     lambda: UNet(4): 31_042_369,
     VGGImplicit1: 1_740_801,
     VGGImplicit2: 7_656_001,
+    lambda: VGGImplicit1(filters=16): 109_569,
 }
 
 

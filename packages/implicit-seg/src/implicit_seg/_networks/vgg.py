@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 class _TruncatedVGG(nn.Module):
     scale: int  # pixels for each coefficient, in each direction
 
-    def __init__(
-        self, blocks: tuple[tuple[int, ...], ...], narrow: int, in_channels: int, out_channels: int
-    ) -> None:
+    def __init__(self, depths: tuple[int, ...], filters: int, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        check_positive(in_channels=in_channels, out_channels=out_channels)
+        check_positive(filters=filters, in_channels=in_channels, out_channels=out_channels)
+        narrow = max(1, filters * self.scale // 16)
         layers: list[nn.Module] = []
-        for widths in blocks:
+        for level, depth in enumerate(depths):
+            widths = (filters * 2**level,) * depth
             if layers:
                 layers.append(nn.MaxPool2d(2))
             layers.append(convolutions(in_channels, *widths))
@@ -48,9 +48,10 @@ class _TruncatedVGG(nn.Module):
 
 
 class VGGImplicit1(_TruncatedVGG):
-    """VGG-16 up to its third block: one coefficient for every 4 x 4 pixels; 1,740,801 parameters.
+    """VGG-16 up to its third block: one coefficient for every 4 x 4 pixels.
 
     Args:
+        filters: of the first block, which every down-scaling doubles; 64 make 1,740,801 parameters.
         in_channels: of the image.
         out_channels: splines to predict, one for each class.
 
@@ -59,14 +60,15 @@ class VGGImplicit1(_TruncatedVGG):
 
     scale = 4
 
-    def __init__(self, *, in_channels: int = 1, out_channels: int = 1) -> None:
-        super().__init__(((64,) * 2, (128,) * 2, (256,) * 3), 16, in_channels, out_channels)
+    def __init__(self, filters: int = 64, *, in_channels: int = 1, out_channels: int = 1) -> None:
+        super().__init__((2, 2, 3), filters, in_channels, out_channels)
 
 
 class VGGImplicit2(_TruncatedVGG):
-    """VGG-16 up to its fourth block: one coefficient for every 8 x 8 pixels; 7,656,001 parameters.
+    """VGG-16 up to its fourth block: one coefficient for every 8 x 8 pixels.
 
     Args:
+        filters: of the first block, which every down-scaling doubles; 64 make 7,656,001 parameters.
         in_channels: of the image.
         out_channels: splines to predict, one for each class.
 
@@ -75,5 +77,5 @@ class VGGImplicit2(_TruncatedVGG):
 
     scale = 8
 
-    def __init__(self, *, in_channels: int = 1, out_channels: int = 1) -> None:
-        super().__init__(((64,) * 2, (128,) * 2, (256,) * 3, (512,) * 3), 32, in_channels, out_channels)
+    def __init__(self, filters: int = 64, *, in_channels: int = 1, out_channels: int = 1) -> None:
+        super().__init__((2, 2, 3, 3), filters, in_channels, out_channels)
