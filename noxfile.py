@@ -27,6 +27,7 @@ PACKAGES = ["kspline-core", "nurbs-diff", "implicit-seg", "fem-diff", "fuzzy-met
 BACKENDS = {"fuzzy-metaballs-native": "fuzzy-metaballs"}  # a wheel of its own -> the package whose part it is
 MEMBERS = ["packages/*", "apps/*", "tests-common"]
 WHEELS = [*PACKAGES, *BACKENDS]
+COMPILED = ["kspline-core", *BACKENDS]  # of C++: a wheel for each system and Python
 PAPERS = ["metaballs", "dsa", "implicit_splines", "pde_priors"]  # the longest first
 
 # A machine that keeps no bytecode compiles PyTorch anew in every process: 4 s of them, 9 s with its compiler.
@@ -220,6 +221,81 @@ def bench(session: nox.Session, package: str) -> None:
     options = ["--benchmark-only", "--benchmark-columns=min,median,rounds", f"--benchmark-json={results}"]
     session.run(*RUN, "pytest", "-q", folder, *options, *session.posargs, external=True)
     session.run(*RUN, "python", "docs/benchmark_table.py", results, external=True)
+
+
+def extras_of(package: str) -> str:
+    """The extras that any machine can install, as `[a,b]`: without CUDA's and without a wheel of our own."""
+    manifest = tomllib.loads((ROOT / "packages" / package / "pyproject.toml").read_text())
+    extras: list[str] = [
+        extra
+        for extra in manifest["project"].get("optional-dependencies", {})
+        if not extra.startswith("cuda") and extra not in ("native",)
+    ]
+    return f"[{','.join(extras)}]" if extras else ""
+
+
+def resolved_tests(session: nox.Session, package: str, resolution: str) -> None:
+    """One package's tests with versions other than the pins: of its needs, extras and test tools."""
+    source = ROOT / "packages" / package
+    options = ["--no-config", f"--resolution={resolution}"]  # no-config: the workspace's pins do not count
+    group = ["--group", f"{source / 'pyproject.toml'}:test"]
+    session.install(*options, f"{package}{extras_of(package)} @ {source.as_uri()}", *group)
+    session.run("uv", "pip", "list", external=True)
+    folder = Path(session.create_tmp())
+    shutil.rmtree(folder / "tests", ignore_errors=True)
+    shutil.copytree(source / "tests", folder / "tests")
+    shutil.copy(source / "pyproject.toml", folder)
+    with session.chdir(folder):
+        session.run("python", "-I", "-m", "pytest", "-q", *SIDE_BY_SIDE, "tests", *session.posargs)
+
+
+@nox.session(default=False)
+@nox.parametrize("package", PACKAGES, ids=PACKAGES)
+def lowest(session: nox.Session, package: str) -> None:
+    """One package's tests with the lowest versions that it declares."""
+    resolved_tests(session, package, "lowest-direct")
+
+
+@nox.session(default=False)
+@nox.parametrize("package", PACKAGES, ids=PACKAGES)
+def newest(session: nox.Session, package: str) -> None:
+    """One package's tests with the newest versions it admits; `--force-python 3.13` for another Python."""
+    resolved_tests(session, package, "highest")
+
+
+@nox.session(default=False)
+@nox.parametrize("package", WHEELS, ids=WHEELS)
+def release(session: nox.Session, package: str) -> None:
+    """Builds what is to be published of a package and says the commands; refuses what is not ready."""
+    session.run("python", "tools/release.py", package)
+    session.install("twine>=6")
+    folder = DIST / "release" / package
+    shutil.rmtree(folder, ignore_errors=True)
+    session.run("uv", "build", "--quiet", "--out-dir", str(folder), "--package", package, external=True)
+    built = sorted(str(path.relative_to(ROOT)) for path in folder.iterdir() if path.name != ".gitignore")
+    session.run("twine", "check", "--strict", *built)
+    version = tomllib.loads((ROOT / "packages" / package / "pyproject.toml").read_text())["project"][
+        "version"
+    ]
+    more = ""
+    if package in COMPILED:
+        more = "\n  # its wheels for other systems: nox -s portable there, or the workflow `wheels`; add them"
+    session.log(
+        f"ready; nothing has been published. To publish {package} {version}:{more}\n"
+        f"  git tag --annotate {package}-v{version} --message '{package} {version}'\n"
+        f"  git push origin {package}-v{version}\n"
+        f"  twine upload {' '.join(built)}"
+    )
+
+
+@nox.session(default=False)
+@nox.parametrize("package", COMPILED, ids=COMPILED)
+def portable(session: nox.Session, package: str) -> None:
+    """Wheels of a C++ package for this system and every Python, by cibuildwheel (on Linux: with Docker)."""
+    session.install("cibuildwheel>=3")
+    session.run(
+        "cibuildwheel", f"packages/{package}", "--output-dir", str(DIST / "portable"), *session.posargs
+    )
 
 
 @nox.session(venv_backend="none", default=False)
