@@ -238,8 +238,13 @@ def resolved_tests(session: nox.Session, package: str, resolution: str) -> None:
     """One package's tests with versions other than the pins: of its needs, extras and test tools."""
     source = ROOT / "packages" / package
     options = ["--no-config", f"--resolution={resolution}"]  # no-config: the workspace's pins do not count
-    group = ["--group", f"{source / 'pyproject.toml'}:test"]
-    session.install(*options, f"{package}{extras_of(package)} @ {source.as_uri()}", *group)
+    needed = [
+        f"{package}{extras_of(package)} @ {source.as_uri()}",
+        f"piecewise-testing @ {(ROOT / 'tests-common').as_uri()}",
+        "--group",
+        f"{source / 'pyproject.toml'}:test",
+    ]
+    session.install(*options, *needed)
     session.run("uv", "pip", "list", external=True)
     folder = Path(session.create_tmp())
     shutil.rmtree(folder / "tests", ignore_errors=True)
