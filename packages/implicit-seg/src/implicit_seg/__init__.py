@@ -4,7 +4,9 @@ from importlib.metadata import version
 
 from implicit_seg._geometry.components import filter_components
 from implicit_seg._geometry.contours import Contour, Region
+from implicit_seg._geometry.differentiable import spline_area, spline_perimeter
 from implicit_seg._geometry.mesh import SurfaceMesh
+from implicit_seg._geometry.solid import SolidMeasures
 from implicit_seg._geometry.spline import ImplicitSpline
 from implicit_seg._losses.interface import (
     SURFACE_TENSION,
@@ -65,6 +67,7 @@ __all__ = [
     "ReactionDiffusionLoss",
     "Region",
     "Schedule",
+    "SolidMeasures",
     "SplineNetwork",
     "SurfaceMesh",
     "TensorProductSplineHead",
@@ -98,5 +101,7 @@ __all__ = [
     "reaction_diffusion_residual",
     "score_each",
     "soft_mask",
+    "spline_area",
+    "spline_perimeter",
     "total_variation",
 ]

@@ -6,7 +6,7 @@ and h from Newton's method on the polynomial of its leaf. h is analytic, so that
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -22,18 +22,28 @@ _HALVINGS = 20
 _TOLERANCE = 1e-13
 
 
+class Parts(NamedTuple):
+    """Parts of arcs: which, and their ends in the local coordinates of the leaf."""
+
+    arc: Int[np.ndarray, " parts"]
+    start: Float[np.ndarray, "parts 2"]
+    end: Float[np.ndarray, "parts 2"]
+
+
 def chord_ends(trace: Trace) -> tuple[Float[np.ndarray, "arcs 2"], Float[np.ndarray, "arcs 2"]]:
     """First and last point of each arc in the frame's coordinates."""
     return trace.corner + trace.start * trace.length, trace.corner + trace.end * trace.length
 
 
-def measures(trace: Trace) -> tuple[Float[np.ndarray, " arcs"], Float[np.ndarray, " arcs"]]:
+def measures(trace: Trace) -> tuple[Float[np.ndarray, " arcs"], Float[np.ndarray, " arcs"], Parts]:
     """Area between each arc and its chord, positive where the arc lies outside, and the length of each arc.
 
-    Every arc is halved until Gauss's rule with 8 and with 12 points agree to 1e-13 of the side of its leaf.
+    Every arc is halved until Gauss's rule with 8 and with 12 points agree to 1e-13 of the side of its leaf;
+    the parts that this leaves come last.
     """
     total_bulge, total_length = np.zeros(len(trace.start)), np.zeros(len(trace.start))
     arc = np.arange(len(trace.start))
+    found: list[Parts] = []
     start, end = trace.start, trace.end  # local, as subtracting the corner would cost digits
     for halving in range(_HALVINGS + 1):
         chord = np.linalg.norm((end - start) * trace.length[arc], axis=1)
@@ -49,6 +59,7 @@ def measures(trace: Trace) -> tuple[Float[np.ndarray, " arcs"], Float[np.ndarray
         bulge, length = estimates[1]
         np.add.at(total_bulge, arc[done], bulge[done])
         np.add.at(total_length, arc[done], length[done])
+        found.append(Parts(arc[done], start[done], end[done]))
         if done.all():
             break
         arc, start, end = arc[~done], start[~done], end[~done]
@@ -59,7 +70,7 @@ def measures(trace: Trace) -> tuple[Float[np.ndarray, " arcs"], Float[np.ndarray
         )  # the triangle
         start, end = np.concatenate([start, middle]), np.concatenate([middle, end])
         arc = np.tile(arc, 2)
-    return total_bulge, total_length
+    return total_bulge, total_length, Parts(*map(np.concatenate, zip(*found, strict=True)))
 
 
 def sample(

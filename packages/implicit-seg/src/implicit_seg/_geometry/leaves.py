@@ -27,12 +27,14 @@ class Leaves:
         corner: lowest corner of each, in units of the smallest cell.
         size: its side in that unit, a power of two.
         unit: how many of these units a knot cell has.
+        inside: volume of the cells that lie wholly inside, in knot cells.
     """
 
     polynomials: Float[np.ndarray, "..."]
     corner: Int[np.ndarray, "n dimension"]
     size: Int[np.ndarray, " n"]
     unit: int
+    inside: float
 
 
 def subdivide(
@@ -48,9 +50,10 @@ def subdivide(
     polynomials = patches.reshape(-1, *patches.shape[dimension:])
     places = np.stack(np.unravel_index(np.arange(len(polynomials)), patches.shape[:dimension]), -1)
     found: list[tuple[np.ndarray, np.ndarray, int]] = []
-    level = 0
+    level, inside = 0, 0.0
+    every = tuple(range(1, dimension + 1))
     while level == 0 or len(polynomials):
-        every = tuple(range(1, dimension + 1))
+        inside += float((polynomials > 0).all(every).sum()) / 2 ** (dimension * level)
         crossed = (polynomials > 0).any(every) & (polynomials <= 0).any(
             every
         )  # zero counts as outside, here and everywhere
@@ -68,6 +71,7 @@ def subdivide(
         np.concatenate([place << (deepest - level) for _, place, level in found if level <= deepest]),
         np.concatenate([np.full(len(part), 1 << max(deepest - level, 0)) for part, _, level in found]),
         1 << deepest,
+        inside,
     )
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
 
-from implicit_seg._geometry import arcs, bezier, pointwise
+from implicit_seg._geometry import arcs, bezier, pointwise, sensitivity, solid
 from implicit_seg._geometry.contours import Contour, Region, contours, regions
 from implicit_seg._geometry.frame import Frame
 from implicit_seg._geometry.trace import trace
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from implicit_seg._geometry.mesh import SurfaceMesh
+    from implicit_seg._geometry.solid import SolidMeasures
     from implicit_seg._geometry.trace import Trace
 
 
@@ -218,7 +219,7 @@ class ImplicitSpline:
         if not tolerance > 0:
             raise ValueError(f"`tolerance` must be positive; got {tolerance}.")
         is_inside = bool(self._patches[0, 0, 0, 0] > 0)
-        return contours(self._trace, self._measures, self._frame, is_inside, tolerance)
+        return contours(self._trace, self._measures[:2], self._frame, is_inside, tolerance)
 
     def regions(
         self,
@@ -254,20 +255,38 @@ class ImplicitSpline:
         return trace(self._patches, self._frame)
 
     @cached_property
-    def _measures(self) -> tuple[np.ndarray, np.ndarray]:
+    def _measures(self) -> tuple[np.ndarray, np.ndarray, arcs.Parts]:
         return arcs.measures(self._trace)
 
     @cached_property
     def area(self) -> float:
-        """Area of the inside, to rounding: Gauss's rule along the arcs of the boundary (the plane only)."""
-        self._only(2, "area", "mesh().volume")
+        """In the plane: area of the inside, to rounding, by Gauss's rule along the arcs of the boundary.
+
+        In space: area of the boundary, without the border of the domain; see `measures`.
+        """
+        if self.dimension == 3:
+            return self.measures.area
         return float(sum(loop.area for loop in self.contours(float(self._frame.extent.max()))))
 
     @cached_property
     def perimeter(self) -> float:
         """Length of the boundary, to rounding, without the border of the domain (the plane only)."""
-        self._only(2, "perimeter", "mesh().area")
+        self._only(2, "perimeter", "area")
         return float(sum(loop.length for loop in self.contours(float(self._frame.extent.max()))))
+
+    def sensitivity(self, of: Literal["area", "perimeter"]) -> Float[np.ndarray, "n m"]:
+        """How much the area or the perimeter grows with each coefficient (the plane only).
+
+        See `spline_area` and `spline_perimeter`, which give it to torch.
+
+        Raises:
+            ValueError: the spline is in space, or `of` is neither.
+        """
+        self._only(2, "sensitivity", "measures")
+        ways = {"area": sensitivity.area_gradient, "perimeter": sensitivity.perimeter_gradient}
+        if of not in ways:
+            raise ValueError(f'`of` must be "area" or "perimeter"; got {of!r}.')
+        return ways[of](self._trace, self._measures[2], self._frame)
 
     # --- other shapes ---------------------------------------------------------------------------------------
 
@@ -362,6 +381,26 @@ class ImplicitSpline:
         return np.concatenate([points, arcs.chord_ends(self._trace)[1]])
 
     # --- space ----------------------------------------------------------------------------------------------
+
+    @property
+    def volume(self) -> float:
+        """Volume of the inside, from the spline itself (space only); see `measures`."""
+        return self.measures.volume
+
+    @cached_property
+    def measures(self) -> SolidMeasures:
+        """Volume and surface with estimates of their errors (space only).
+
+        Gauss's rule over every cell that the boundary crosses, cut where it is not smooth: within 1e-11 of a
+        knot cell's volume for each, nearly always to rounding. Around points where the gradient vanishes on
+        the boundary the cells of 2**-12 of a knot cell are not resolved, which the errors tell. Some 10^4
+        crossed cells take a few seconds.
+
+        Raises:
+            ValueError: the spline is in the plane.
+        """
+        self._only(3, "measures", "area")
+        return solid.measures(self._patches, self._frame)
 
     def mesh(self, size: Sequence[int] | None = None) -> SurfaceMesh:
         """Triangles of the boundary: marching cubes, each vertex then moved onto the spline.

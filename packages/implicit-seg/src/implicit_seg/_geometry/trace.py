@@ -161,25 +161,36 @@ def root_between(
     high: Float[np.ndarray, " n"],
 ) -> Float[np.ndarray, " n"]:
     """The root of each polynomial in one variable within its bracket, by Newton's method kept inside it."""
-    rising = evaluate_1d(polynomials, high)[0] > evaluate_1d(polynomials, low)[0]
-    t = (low + high) / 2
+    low, high = low.copy(), high.copy()
+    first, last = evaluate_1d(polynomials, low)[0], evaluate_1d(polynomials, high)[0]
+    rising = last > first
+    with np.errstate(divide="ignore", invalid="ignore"):
+        secant = low - first * ((high - low) / (last - first))
+    t = np.where((secant > low) & (secant < high), secant, (low + high) / 2)
+    rows = np.arange(len(t))  # those that are not done
     for _ in range(60):  # bisection alone would take 53
-        value, slope = evaluate_1d(polynomials, t)
-        below = (value > 0) != rising
-        low, high = np.where(below, t, low), np.where(below, high, t)
+        at = t[rows]
+        value, slope = evaluate_1d(polynomials[rows], at)
+        below = (value > 0) != rising[rows]
+        low[rows], high[rows] = np.where(below, at, low[rows]), np.where(below, high[rows], at)
         with np.errstate(divide="ignore", invalid="ignore"):
-            new = t - value / slope
-        new = np.where((new >= low) & (new <= high), new, (low + high) / 2)
-        if np.abs(new - t).max(initial=0) <= 2 * np.finfo(float).eps:
-            return new
-        t = new
+            new = at - value / slope
+        is_newton = (new >= low[rows]) & (new <= high[rows])
+        t[rows] = np.where(is_newton, new, (low[rows] + high[rows]) / 2)
+        # quadratic convergence: after a step of 1e-9 the next is below rounding
+        rows = rows[np.abs(t[rows] - at) > np.where(is_newton, 1e-9, 2 * np.finfo(float).eps)]
+        if not len(rows):
+            break
     return t
 
 
 def evaluate_1d(polynomials: np.ndarray, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Value and derivative of each polynomial in one variable at its own point."""
-    bases = bezier.bernstein(t, polynomials.shape[-1] - 1, 1)
-    return (bases[0] * polynomials).sum(-1), (bases[1] * polynomials).sum(-1)
+    """Value and derivative of each polynomial in one variable at its own point, by de Casteljau."""
+    values = polynomials
+    for _ in range(polynomials.shape[-1] - 2):
+        values = values[:, :-1] + t[:, None] * (values[:, 1:] - values[:, :-1])
+    rise = values[:, 1] - values[:, 0]
+    return values[:, 0] + t * rise, (polynomials.shape[-1] - 1) * rise
 
 
 def _arcs(leaves: Leaves, segments: _Segments) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
