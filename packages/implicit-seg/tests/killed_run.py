@@ -1,10 +1,9 @@
-"""A small training run that can kill itself; run as a script by `test_training.py`, and imported by it."""
+"""A small training run that can kill itself."""
 
 from __future__ import annotations
 
 import os
 import signal
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -64,7 +63,3 @@ def run(
     finally:
         Path.replace = original
     return model, lines, history["loss"]
-
-
-if __name__ == "__main__":
-    run(Path(sys.argv[1]), die_at_step=int(sys.argv[2]), die_before_renaming=int(sys.argv[3]))

@@ -23,7 +23,7 @@ def random(*shape: int, dtype: torch.dtype = torch.float64) -> torch.Tensor:
     return torch.randn(*shape, dtype=dtype, generator=torch.Generator().manual_seed(0))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(AXES, st.sampled_from([-1, -2, -3]))
 def test_product_and_adjoint_equal_those_of_the_matrix(case, axis):
     n, size, degree = case
@@ -56,7 +56,8 @@ def test_values_and_gradients_equal_those_of_the_matrices(grid, size, degree):
 
 def test_second_derivatives_tangents_and_batches_of_functions():
     net, head = random(2, 1, 5, 6), TensorProductSplineHead((5, 6), (9, 20), 2)
-    assert torch.autograd.gradgradcheck(lambda c: head(c).sin(), net.clone().requires_grad_())
+    small = TensorProductSplineHead((4, 3), (5, 4), 2)
+    assert torch.autograd.gradgradcheck(lambda c: small(c).sin(), random(1, 1, 4, 3).requires_grad_())
     tangent = random(2, 1, 5, 6)
     assert_close(torch.func.jvp(head, (net,), (tangent,))[1], head(tangent))
     stacked = random(4, 2, 1, 5, 6)

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import os
 import runpy
 import signal
-import subprocess
+import socket
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from torch import nn
 from implicit_seg import DiceLoss, TensorProductSplineHead, UNet, UNetImplicit, mask_mse_loss
 from implicit_seg.training import History, TrainingSettings, train
 from implicit_seg.training._data import epoch_batches, turn
+from implicit_seg.training._settings import make_optimizer
 
 SCRIPT = Path(__file__).with_name("killed_run.py")
 run = runpy.run_path(str(SCRIPT))["run"]
@@ -40,14 +42,13 @@ def unbroken(tmp_path_factory):
     [(8, 0, 2), (0, 3, 2), (2, 0, 0)],
     ids=["in the middle of an epoch", "while a checkpoint is written", "before the first checkpoint"],
 )
-def test_resumes_after_sigkill_with_the_same_bits(step, renaming, finished, unbroken, tmp_path):
+def test_resumes_after_sigkill_with_the_same_bits(step, renaming, finished, unbroken, fork, tmp_path):
     checkpoint = tmp_path / "new folder" / "checkpoint"
-    command = [sys.executable, str(SCRIPT), str(checkpoint), str(step), str(renaming)]
-    killed = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    child = fork(lambda: run(checkpoint, die_at_step=step, die_before_renaming=renaming) and None)
+    assert child.wait() == -signal.SIGKILL, child.output.read_text()
     model, lines, losses = run(checkpoint)
     want_model, want_lines, want_losses = unbroken
-    before = killed.stdout.splitlines()
+    before = child.output.read_text().splitlines()
     assert len(before) == finished
     if finished:
         assert lines.pop(0).startswith(f"resumed after epoch {finished}/4 from ")
@@ -55,6 +56,49 @@ def test_resumes_after_sigkill_with_the_same_bits(step, renaming, finished, unbr
     assert losses == want_losses
     for name, tensor in want_model.state_dict().items():
         assert torch.equal(model.state_dict()[name], tensor), name
+
+
+def test_two_processes_equal_one_that_averages_the_gradients_of_their_shares(items, fork, tmp_path):
+    """Two processes joined by gloo, set up by the variables that `accelerate launch` sets."""
+    settings = TrainingSettings(epochs=2, batch_size=4, learning_rate=0.05, augment=True)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+
+    def trained(rank: int) -> None:
+        from accelerate.state import AcceleratorState, PartialState
+
+        AcceleratorState._reset_state(reset_partial_state=True)
+        os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}
+        os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "ACCELERATE_USE_CPU": "1"}
+        model = small_model(seed=0)
+        history = train(model, items, DiceLoss(0.1), settings, evaluate=lambda _: {"rank": float(rank)})
+        assert PartialState().num_processes == 2
+        torch.save((model.state_dict(), history.epochs), tmp_path / f"{rank}.pt")
+
+    children = [fork(lambda rank=rank: trained(rank)) for rank in (0, 1)]
+    for child in children:
+        assert child.wait() == 0, child.output.read_text()
+    (state, epochs), (other, other_epochs) = (torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1))
+    assert all(torch.equal(state[name], other[name]) for name in state)  # running statistics included
+    assert epochs == other_epochs
+    assert [epoch["rank"] for epoch in epochs] == [0, 0]
+
+    model, loss = small_model(seed=0), DiceLoss(0.1)
+    optimizer = make_optimizer(settings, model.parameters())
+    for epoch in range(settings.epochs):
+        losses = []
+        shares = [epoch_batches(items, settings, epoch, rank, 2) for rank in (0, 1)]
+        for parts in zip(*shares, strict=True):
+            optimizer.zero_grad()
+            for image, mask in parts:
+                losses.append(loss(model(image), mask))
+                (losses[-1] / 2).backward()
+            optimizer.step()
+        assert epochs[epoch]["loss"] == pytest.approx(float(sum(losses)) / len(losses), rel=1e-6)
+    for name, parameter in model.named_parameters():
+        # float32, four steps: sums over pixels in another order, some ten eps of the largest weight
+        torch.testing.assert_close(state[name], parameter.detach(), rtol=0, atol=2e-6)
 
 
 def test_a_finished_run_is_not_repeated(unbroken, tmp_path):

@@ -50,7 +50,9 @@ def train(
     run that nobody killed.
 
     The model trains where it is (move it to the GPU first). Under `accelerate launch` every process trains on
-    its own device, with its share of every batch; this has not been tested with more than one process.
+    its own device, with its share of every batch: the weights are those of one process that averages the
+    gradients of these shares. Batch normalisation sees one share at a time; its running statistics are those
+    of the main process, as are the figures of `evaluate`. All processes end with the same model and history.
 
     Args:
         model: maps a batch of images to values, such as `nn.Sequential(UNetImplicit(...),
@@ -134,7 +136,9 @@ def train(
                 augmentation,
             )
             model.eval()
-            records.append({"loss": mean, **(evaluate(model) if evaluate is not None else {})})
+            _take_buffers_of_main(accelerator, model)
+            figures = evaluate(model) if evaluate is not None else {}
+            records.append(_agreed(accelerator, mean, figures))
         if settings.patience is not None and _best_epoch(records, settings) == len(records):
             best = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
         if accelerator.is_main_process:
@@ -195,6 +199,24 @@ def _epoch(
         scheduler.step()
         total += value
     return total / len(batches)
+
+
+def _take_buffers_of_main(accelerator: Accelerator, model: nn.Module) -> None:
+    """Running statistics follow each process's share of the data; the checkpoint holds the main process's."""
+    if accelerator.num_processes > 1:
+        for buffer in model.buffers():
+            torch.distributed.broadcast(buffer, 0)
+
+
+def _agreed(accelerator: Accelerator, loss: float, figures: Mapping[str, float]) -> dict[str, float]:
+    """The record of an epoch, the same in all processes: or one would stop early, and the others wait."""
+    if accelerator.num_processes == 1:
+        return {"loss": loss, **figures}
+    from accelerate.utils import broadcast_object_list, gather_object
+
+    losses = gather_object([loss])
+    (record,) = broadcast_object_list([{"loss": sum(losses) / len(losses), **figures}])
+    return record
 
 
 @contextmanager
