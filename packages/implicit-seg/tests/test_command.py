@@ -6,16 +6,16 @@ import csv
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 
 import imageio.v3 as imageio
 import nibabel
+import nrrd
 import numpy as np
+import onnxruntime
 import pytest
 import torch
-from nibabel.nifti1 import Nifti1Image
 
 from implicit_seg import __main__, files
 from implicit_seg._command.folder import read_pairs
@@ -73,20 +73,26 @@ def test_from_images_to_scores(data, capsys):
     assert main(["export", "run", "model.pt2"]) == 0
     program = torch.export.load(str(data / "model.pt2")).module()
     assert program(torch.zeros(5, 1, 24, 24)).shape == (5, 1, 24, 24)
+    assert main(["export", "run", "model.onnx"]) == 0
+    session = onnxruntime.InferenceSession(data / "model.onnx")
+    (values,) = session.run(None, {"images": np.zeros((5, 1, 24, 24), np.float32)})
+    torch.testing.assert_close(torch.from_numpy(values), program(torch.zeros(5, 1, 24, 24)))
 
 
-@pytest.mark.slow  # a second process, on a busy machine
-def test_killed_and_resumed_equals_unbroken(data):
-    """Killed by SIGKILL in the middle, then the same line: the same bits in the model's file."""
-    assert train("whole", "--epochs", "6", "--augment", "full") == 0
-    line = [sys.executable, "-m", "implicit_seg", *TRAIN, "--out", "broken"]
-    line += ["--epochs", "6", "--augment", "full"]
-    process = subprocess.Popen(line, cwd=data, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while not (data / "broken" / "checkpoint").exists():
-        assert process.poll() is None
+def wait_for(path, child):
+    while not path.exists():
+        assert os.waitpid(child.process, os.WNOHANG) == (0, 0), child.output.read_text()
         time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+
+
+def test_killed_and_resumed_equals_unbroken(data, fork):
+    """Killed by SIGKILL in the middle, then the same line: the same bits in the model's file."""
+    line = ["--epochs", "6", "--augment", "full"]
+    assert train("whole", *line) == 0
+    child = fork(lambda: train("broken", *line))
+    wait_for(data / "broken" / "checkpoint", child)
+    os.kill(child.process, signal.SIGKILL)
+    assert child.wait() == -signal.SIGKILL
     assert not (data / "broken" / "model.pt").exists()
     assert train("broken", "--epochs", "6", "--augment", "full") == 0
     whole, broken = (
@@ -97,19 +103,17 @@ def test_killed_and_resumed_equals_unbroken(data):
     assert history[0] == history[1]
 
 
-def test_interrupted_it_says_how_to_go_on(data, capsys, monkeypatch):
-    from implicit_seg._command import outputs
-
-    def interrupt(self, step, total, loss):
-        if step == 5:  # in the second epoch of three steps
-            os.kill(os.getpid(), signal.SIGINT)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(outputs.Bar, "__call__", interrupt)
-        assert train("run", "--epochs", "2") == 130
-    assert "Give the same line again to go on after the last finished epoch" in capsys.readouterr().err
-    assert train("run", "--epochs", "2") == 0
-    assert "resumed after epoch 1/2" in capsys.readouterr().err
+def test_interrupted_it_stops_at_once_and_says_how_to_go_on(data, fork, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["implicit-seg", *TRAIN, "--out", "run", "--epochs", "100000"])
+    child = fork(__main__.main)
+    wait_for(data / "run" / "checkpoint", child)
+    start = time.perf_counter()
+    os.kill(child.process, signal.SIGINT)
+    assert child.wait() == 130, child.output.read_text()
+    assert time.perf_counter() - start < 2  # 0.02 s on an idle machine
+    said = child.output.read_text()
+    assert "Give the same line again to go on after the last finished epoch" in said
+    assert sorted(path.name for path in (data / "run").iterdir()) == ["checkpoint", "settings.json"]
 
 
 def test_every_bad_pair_is_named_before_anything_starts(data, capsys):
@@ -169,7 +173,7 @@ def test_other_data_are_another_run(data, capsys):
         (["predict", "none", "--images", "images", "--out", "a"], "none: there is no such file"),
         (["predict", "images/0.png", "--images", "images", "--out", "a"], "is damaged, or no model"),
         (["evaluate", "images", "masks", "--out", "none/a"], "there is no folder none"),
-        (["export", "images/0.png", "a.onnx"], "a.onnx: the name must end in one of .pt2"),
+        (["export", "images/0.png", "a.pt"], "a.pt: the name must end in one of .pt2, .onnx"),
     ],
 )
 def test_what_cannot_be_done_is_refused(words, message, data, capsys):
@@ -190,11 +194,20 @@ def test_formats(tmp_path):
     assert (files.read_image(tmp_path / "a.npz") == grey[None, ..., None]).all()
     assert files.read_image(tmp_path / "a.npy").shape == (1, 6, 8, 3)
     volume = rng.integers(0, 2, (5, 6, 8), dtype=np.uint8)
-    for name in ("v.nii.gz", "v.tif", "v.npz"):
+    for name in ("v.nii.gz", "v.nrrd", "v.tif", "v.npz"):
         files.write_mask(tmp_path / name, volume > 0, spacing=(3.0, 1.0, 0.5))
         assert ((files.read_image(tmp_path / name)[..., 0] > 0) == volume).all()
     assert nibabel.load(tmp_path / "v.nii.gz").header.get_zooms() == (0.5, 1.0, 3.0)
-    nibabel.save(Nifti1Image(volume.T, np.eye(4)), tmp_path / "images.nii")
+    header = nrrd.read_header(str(tmp_path / "v.nrrd"))
+    assert header["sizes"].tolist() == [8, 6, 5]
+    assert np.diag(header["space directions"]).tolist() == [0.5, 1.0, 3.0]
+    files.write_mask(tmp_path / "a.nrrd", grey > 100, spacing=(2.0, 0.5))
+    assert (files.read_image(tmp_path / "a.nrrd")[0, ..., 0] == (grey > 100)).all()
+    nrrd.write(str(tmp_path / "w.nrrd"), np.zeros((2, 2, 2, 2)))
+    with pytest.raises(
+        ValueError, match=r"w.nrrd: two or three dimensions are expected; got the shape \(2, 2,"
+    ):
+        files.read_image(tmp_path / "w.nrrd")
     with pytest.raises(ValueError, match=r"cannot be written so; 2-D, or 3-D and not .png"):
         files.write_mask(tmp_path / "v.png", volume > 0)
     np.savez(tmp_path / "b.npz", x=grey, y=grey)

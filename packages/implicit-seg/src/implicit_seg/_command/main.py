@@ -18,14 +18,14 @@ Segmentation with smooth boundaries: train on a folder, predict, evaluate, expor
 examples:
   implicit-seg train --images images/ --masks masks/ --out run --epochs 50     a folder of images and masks
   implicit-seg predict run --images new/ --out found --min-area 20             masks, SVG, GeoJSON, pictures
-  implicit-seg evaluate found/masks true_masks/ --out scores                   a table, scores.json,
-  scores.csv implicit-seg export run model.pt2                                            for
-  torch.export.load accelerate launch -m implicit_seg train --images ...                         many devices,
-  many machines
+  implicit-seg evaluate found/masks true_masks/ --out scores                   a table, scores.json, .csv
+  implicit-seg export run model.onnx                                           for ONNX Runtime; or model.pt2
+  accelerate launch -m implicit_seg train --images ...                         many devices, many machines
 
 Training that is broken off (Ctrl-C, kill) goes on after its last finished epoch when the same line is given
 again.
 """
+INTERRUPTED = 130  # 128 + SIGINT, as shells count
 Command = Train | Predict | Evaluate | Export
 
 
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         print(f"Interrupted. {_how_to_go_on(command)}", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     return 0
 
 

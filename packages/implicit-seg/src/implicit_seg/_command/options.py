@@ -17,8 +17,8 @@ class Train:
     """Trains a network on a folder of images and a folder of masks of the same names."""
 
     images: Path
-    """Folder of .png .jpg .bmp .tif .npz .npy .nii .nii.gz .dcm; volumes are taken slice by slice. They are
-    kept in memory."""
+    """Folder of .png .jpg .bmp .tif .npz .npy .nii .nii.gz .nrrd .dcm; volumes are taken slice by slice. They
+    are kept in memory."""
     masks: Path
     """Folder with a mask for each image, of the same name without the ending."""
     out: Path
@@ -113,5 +113,5 @@ class Export:
     run: tyro.conf.Positional[Path]
     """Folder of a finished run, or its model.pt."""
     target: tyro.conf.Positional[Path]
-    """The program, .pt2 (torch.export): images (batch, channels, rows, columns) in, values of the spline out,
-    positive inside."""
+    """The program, .pt2 (torch.export) or .onnx: images (batch, channels, rows, columns) in, values of the
+    spline out, positive inside."""

@@ -79,7 +79,7 @@ def _segment(command: Predict, spec: dict, model: nn.Sequential, pair: Pair, fil
 
 def _ending(file: Path) -> str:
     """A volume's masks are written as a volume."""
-    for ending in (".nii.gz", ".nii", ".tif", ".tiff", ".npz"):
+    for ending in (".nii.gz", ".nii", ".nrrd", ".tif", ".tiff", ".npz"):
         if file.name.lower().endswith(ending):
             return ending
     return ".npz" if file.suffix.lower() == ".npy" else ".png"

@@ -15,17 +15,18 @@ if TYPE_CHECKING:
     from jaxtyping import Shaped
 
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
-ENDINGS = (*IMAGES, ".npz", ".npy", ".nii", ".nii.gz", ".dcm")
+ENDINGS = (*IMAGES, ".npz", ".npy", ".nii", ".nii.gz", ".nrrd", ".nhdr", ".dcm")
 
 
 def read_image(path: str | os.PathLike[str]) -> Shaped[np.ndarray, "slices height width channels"]:
     """Reads an image, a stack or a volume, as the numbers that the file holds.
 
     PNG, JPEG, BMP and TIFF; NumPy (.npy, or .npz with one array or one called `image`, `mask` or `label`);
-    NIfTI (its third axis becomes the slices, its first the columns); DICOM (one file, rescaled to its units).
+    NIfTI and NRRD (the third axis becomes the slices, the first the columns); DICOM (one file, rescaled to
+    its units).
 
     Args:
-        path: one of .png .jpg .jpeg .bmp .tif .tiff .npz .npy .nii .nii.gz .dcm.
+        path: one of .png .jpg .jpeg .bmp .tif .tiff .npz .npy .nii .nii.gz .nrrd .nhdr .dcm.
 
     Returns:
         (slices, height, width, channels); one slice for an image, one channel for grey. An alpha channel is
@@ -44,7 +45,9 @@ def read_image(path: str | os.PathLike[str]) -> Shaped[np.ndarray, "slices heigh
             if name.endswith((".npz", ".npy")):
                 return _stack(_numpy(path), path)
             if name.endswith((".nii", ".nii.gz")):
-                return _nifti(path)
+                return _volume(_nifti(path), path)
+            if name.endswith((".nrrd", ".nhdr")):
+                return _volume(_nrrd(path), path)
             return _stack(_dicom(path) if name.endswith(".dcm") else _picture(path), path)
     except (ImportError, FileNotFoundError):
         raise
@@ -81,10 +84,19 @@ def _nifti(path: Path) -> np.ndarray:
     import nibabel
 
     image = nibabel.load(path)
-    data = np.asanyarray(image.dataobj)  # pyright: ignore[reportAttributeAccessIssue] (a spatial image has it)
+    return np.asanyarray(image.dataobj).T  # pyright: ignore[reportAttributeAccessIssue] (a spatial image has it)
+
+
+def _nrrd(path: Path) -> np.ndarray:
+    import nrrd
+
+    return nrrd.read(str(path), index_order="C")[0]
+
+
+def _volume(data: np.ndarray, path: Path) -> np.ndarray:
     if data.ndim not in (2, 3):
         raise ValueError(f"{path}: two or three dimensions are expected; got the shape {data.shape}.")
-    return data.T[None, ..., None] if data.ndim == 2 else data.T[..., None]
+    return data[None, ..., None] if data.ndim == 2 else data[..., None]
 
 
 def _numpy(path: Path) -> np.ndarray:
