@@ -51,6 +51,25 @@ def test_unet_keeps_any_size(size):
     assert UNet(3, 4, in_channels=2, out_channels=3)(torch.zeros(2, 2, *size)).shape == (2, 3, *size)
 
 
+def test_unet_in_space(generator):
+    """Where an image does not change along one axis, neither do the layers' sums, away from its ends."""
+    network = UNet(2, 4, in_channels=2, out_channels=3, dimensions=3)
+    assert network(torch.zeros(2, 2, 9, 14, 11)).shape == (2, 3, 9, 14, 11)
+    model = SplineNetwork(network, (4, 4, 4), degree=2)
+    assert model(torch.zeros(1, 2, 8, 9, 10)).shape == (1, 3, 8, 9, 10)
+    flat, solid = UNet(1, 2).eval(), UNet(1, 2, dimensions=3).eval()
+    with torch.no_grad():
+        for weights, thick in zip(flat.parameters(), solid.parameters(), strict=True):
+            thick.copy_(weights.unsqueeze(2).expand_as(thick) if thick.ndim == 5 else weights)
+            if thick.ndim == 5 and thick.shape[2] == 3:
+                thick /= 3
+        image = torch.rand(1, 1, 8, 10, generator=generator)
+        want, values = flat(image), solid(image[:, :, None].expand(-1, -1, 20, -1, -1))
+    # float32, sums of some hundred terms of order one; the ends' padding reaches seven slices inwards
+    assert_close(values[:, :, 9], want, rtol=0, atol=1e-5)
+    assert_close(values[:, :, 10], want, rtol=0, atol=1e-5)
+
+
 def test_unet_and_unet_implicit_have_the_same_parameters():
     network = UNet(2, 4)
     network.load_state_dict(UNetImplicit(2, 4, 4).state_dict())
@@ -126,6 +145,10 @@ def test_classes_have_splines_of_their_own(generator):
 def test_messages():
     with pytest.raises(ValueError, match="`depth` must be at least 1; got 0"):
         UNet(0)
+    with pytest.raises(ValueError, match="`dimensions` must be 2 or 3; got 1"):
+        UNet(2, dimensions=1)
+    with pytest.raises(ValueError, match=r"depth, height, width\).* at least 4 for this network; got"):
+        UNet(2, 2, dimensions=3)(torch.zeros(1, 1, 8, 8))
     with pytest.raises(ValueError, match="`bottleneck` must be at least 1; got 0"):
         UNetImplicit(2, (4, 0))
     with pytest.raises(ValueError, match="`in_channels` must be at least 1; got 0"):

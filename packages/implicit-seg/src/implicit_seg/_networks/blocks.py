@@ -10,13 +10,18 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def convolutions(in_channels: int, *out_channels: int) -> nn.Sequential:
-    """Padded 3 x 3 convolution, batch normalisation and ReLU in turn, once for each of `out_channels`."""
+CONVOLUTION = {2: nn.Conv2d, 3: nn.Conv3d}
+TRANSPOSED = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
+_NORMALISATION = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
+
+
+def convolutions(in_channels: int, *out_channels: int, dimensions: int = 2) -> nn.Sequential:
+    """Padded convolution of width 3, batch normalisation and ReLU, once for each of `out_channels`."""
     layers: list[nn.Module] = []
     for channels in out_channels:
         layers += [
-            nn.Conv2d(in_channels, channels, 3, padding=1),
-            nn.BatchNorm2d(channels),
+            CONVOLUTION[dimensions](in_channels, channels, 3, padding=1),
+            _NORMALISATION[dimensions](channels),
             nn.ReLU(inplace=True),
         ]
         in_channels = channels
@@ -30,10 +35,11 @@ def check_positive(**counts: int) -> None:
             raise ValueError(f"`{name}` must be at least 1; got {count}.")
 
 
-def check_image(image: Tensor, least: int) -> None:
-    """Raises `ValueError` unless `image` is (batch, channels, height, width) and not too small to pool."""
-    if image.ndim != 4 or min(image.shape[2:]) < least:
+def check_image(image: Tensor, least: int, dimensions: int = 2) -> None:
+    """Raises `ValueError` unless `image` is (batch, channels, *size) and not too small to pool."""
+    if image.ndim != dimensions + 2 or min(image.shape[2:]) < least:
+        size = ("depth", "height", "width")[3 - dimensions :]
         raise ValueError(
-            "`image` must have the shape (batch, channels, height, width) with height and width of at least "
-            f"{least} for this network; got the shape {tuple(image.shape)}."
+            f"`image` must have the shape (batch, channels, {', '.join(size)}) with {' and '.join(size)} of "
+            f"at least {least} for this network; got the shape {tuple(image.shape)}."
         )

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
-from torch.nn.functional import adaptive_avg_pool2d, max_pool2d
+from torch.nn.functional import adaptive_avg_pool2d, max_pool2d, max_pool3d
 
-from implicit_seg._networks.blocks import check_image, check_positive, convolutions
+from implicit_seg._networks.blocks import (
+    CONVOLUTION,
+    TRANSPOSED,
+    check_image,
+    check_positive,
+    convolutions,
+)
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -19,25 +26,30 @@ if TYPE_CHECKING:
 class _Trunk(nn.Module):
     """The layers that both networks share; they differ in the sizes that meet on the expanding path."""
 
-    def __init__(self, depth: int, filters: int, in_channels: int, out_channels: int) -> None:
+    def __init__(
+        self, depth: int, filters: int, in_channels: int, out_channels: int, dimensions: int = 2
+    ) -> None:
         super().__init__()
         check_positive(depth=depth, filters=filters, in_channels=in_channels, out_channels=out_channels)
         widths = [filters * 2**level for level in range(depth + 1)]
         pairs = list(pairwise(widths))
-        self.first = convolutions(in_channels, filters, filters)
-        self.contracting = nn.ModuleList(convolutions(a, b, b) for a, b in pairs)
-        self.upward = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, stride=2) for a, b in reversed(pairs))
-        self.expanding = nn.ModuleList(convolutions(b, a, a) for a, b in reversed(pairs))
-        self.last = nn.Conv2d(filters, out_channels, 1)
+        block = partial(convolutions, dimensions=dimensions)
+        self.dimensions = dimensions
+        self.first = block(in_channels, filters, filters)
+        self.contracting = nn.ModuleList(block(a, b, b) for a, b in pairs)
+        self.upward = nn.ModuleList(TRANSPOSED[dimensions](b, a, 2, stride=2) for a, b in reversed(pairs))
+        self.expanding = nn.ModuleList(block(b, a, a) for a, b in reversed(pairs))
+        self.last = CONVOLUTION[dimensions](filters, out_channels, 1)
 
     def _contract(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Returns the features at the bottleneck, and those of the skip connections from coarse to fine."""
-        check_image(image, least=2 ** len(self.contracting))
+        check_image(image, 2 ** len(self.contracting), self.dimensions)
+        pool = max_pool2d if self.dimensions == 2 else max_pool3d
         features = self.first(image)
         skips = []
         for block in self.contracting:
             skips.insert(0, features)
-            features = block(max_pool2d(features, 2))
+            features = block(pool(features, 2))
         return features, skips
 
 
@@ -106,33 +118,43 @@ class UNetImplicit(_Trunk):
 class UNet(_Trunk):
     """The plain U-Net with padded convolutions: one value for each pixel of an image of any size.
 
-    It has exactly the layers and the parameters of a `UNetImplicit` of the same depth and filters, and is its
-    baseline.
+    In the plane it has exactly the layers and the parameters of a `UNetImplicit` of the same depth and
+    filters, and is its baseline. In space it is a backbone for `SplineNetwork`.
 
     Args:
         depth: number of down-scalings, and of up-scalings.
         filters: of the first block; every down-scaling doubles them.
         in_channels: of the image.
         out_channels: one for each class.
+        dimensions: 2 for images, 3 for volumes.
 
     Raises:
-        ValueError: an argument is below one.
+        ValueError: an argument is below one, or `dimensions` is neither 2 nor 3.
 
-    Ronneberger, Fischer and Brox, *U-Net*, 2015.
+    Ronneberger, Fischer and Brox, *U-Net*, 2015; in space Çiçek and others, *3D U-Net*, 2016.
     """
 
     def __init__(
-        self, depth: int = 4, filters: int = 64, *, in_channels: int = 1, out_channels: int = 1
+        self,
+        depth: int = 4,
+        filters: int = 64,
+        *,
+        in_channels: int = 1,
+        out_channels: int = 1,
+        dimensions: int = 2,
     ) -> None:
-        super().__init__(depth, filters, in_channels, out_channels)
+        if dimensions not in (2, 3):
+            raise ValueError(f"`dimensions` must be 2 or 3; got {dimensions}.")
+        super().__init__(depth, filters, in_channels, out_channels, dimensions)
 
     def forward(
-        self, image: Float[Tensor, "batch in_channels height width"]
-    ) -> Float[Tensor, "batch out_channels height width"]:
+        self, image: Float[Tensor, "batch in_channels *size"]
+    ) -> Float[Tensor, "batch out_channels *size"]:
         """Predicts one value for each pixel, positive inside.
 
         Raises:
-            ValueError: `image` is smaller than `2**depth` pixels in one direction, or has no batch dimension.
+            ValueError: `image` is smaller than `2**depth` pixels in one direction, or has another number of
+                dimensions.
         """
         features, skips = self._contract(image)
         for up, block, skip in zip(self.upward, self.expanding, skips, strict=True):
