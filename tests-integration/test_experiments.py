@@ -36,7 +36,7 @@ def test_every_package_and_every_paper_has_an_experiment() -> None:
         "metaballs.table1",
         "metaballs.table2",
         "metaballs.table3",
-        "pde_priors.cell",
+        "pde_priors.livecell",
     ]
 
 

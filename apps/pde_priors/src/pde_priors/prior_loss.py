@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
 
 from torch import nn
-from torch.nn.functional import binary_cross_entropy_with_logits
 
-from implicit_seg import PhaseFieldLoss, ReactionDiffusionLoss, bistable
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from implicit_seg import LossTerm, PhaseFieldLoss, ReactionDiffusionLoss, WeightedLoss, bistable
 
 
-class PriorLoss(nn.Module):
+def prior_loss(phase_field: float, reaction_diffusion: float, epsilon: float) -> WeightedLoss:
     r"""Cross-entropy, plus a phase-field energy and the residual of a reaction-diffusion equation.
 
     With the logits of a network and their sigmoid u, the loss is the cross-entropy plus
@@ -30,23 +25,15 @@ class PriorLoss(nn.Module):
         phase_field: the weight $\lambda_{PF}$; 0 leaves the energy out.
         reaction_diffusion: the weight $\lambda_{RD}$; 0 leaves the residual out.
         epsilon: width of the interface in pixels.
+
+    Raises:
+        ValueError: a weight is negative or not finite, or epsilon is not positive.
     """
-
-    def __init__(self, phase_field: float, reaction_diffusion: float, epsilon: float) -> None:
-        super().__init__()
-        self.weights = (phase_field, reaction_diffusion)
-        self.priors = nn.ModuleList(
-            [PhaseFieldLoss(epsilon), ReactionDiffusionLoss(partial(bistable, rate=4.0), epsilon**2)]
-        )
-
-    def forward(self, values: Tensor, mask: Tensor) -> Tensor:
-        """Returns the loss."""
-        loss, u = binary_cross_entropy_with_logits(values, mask), values.sigmoid()
-        for weight, prior in zip(self.weights, self.priors, strict=True):
-            if weight:
-                loss = loss + weight * prior(u)
-        return loss
-
-    def extra_repr(self) -> str:
-        """Names the weights, so that checkpoints of runs with other weights are told apart."""
-        return f"phase_field={self.weights[0]:g}, reaction_diffusion={self.weights[1]:g}"
+    residual = ReactionDiffusionLoss(partial(bistable, rate=4.0), epsilon**2)
+    return WeightedLoss(
+        {
+            "cross_entropy": LossTerm(nn.BCEWithLogitsLoss()),
+            "phase_field": LossTerm(PhaseFieldLoss(epsilon), phase_field, prior=True),
+            "reaction_diffusion": LossTerm(residual, reaction_diffusion, prior=True),
+        }
+    )

@@ -1,0 +1,147 @@
+"""LIVECell as published: TIFF images, COCO annotations.
+
+    images/livecell_train_val_images/[<Type>/]<Type>_Phase_<Well>_<Location>_<Time>_<Crop>.tif
+    images/livecell_test_images/...
+    annotations/LIVECell/livecell_coco_{train,val,test}.json
+    annotations/LIVECell_single_cells/<type>/[livecell_<type>_]{train,val,test}.json
+
+The archive of images has had a folder for each type, and none. The files of single types, which are smaller,
+are read where they are there. In them `annotations` is a mapping rather than a list.
+
+Edlund et al., *LIVECell: A large-scale dataset for label-free live cell segmentation*, Nature Methods, 2021.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+from skimage import io
+
+from pde_priors._coco import mask_of
+from pde_priors._frames import Frame, Split, half_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+IMAGES = {
+    "train": "images/livecell_train_val_images",
+    "val": "images/livecell_train_val_images",
+    "test": "images/livecell_test_images",
+}
+ANNOTATIONS = "annotations/LIVECell or annotations/LIVECell_single_cells"
+
+INCOMPLETE = frozenset(
+    {
+        "A172_Phase_A7_1_01d04h00m_3",
+        "A172_Phase_D7_1_01d20h00m_1",
+        "BT474_Phase_B3_1_03d00h00m_3",
+        "BV2_Phase_A4_2_00d00h00m_1",
+        "BV2_Phase_A4_2_02d04h00m_3",
+        "BV2_Phase_C4_1_01d16h00m_3",
+        "BV2_Phase_D4_1_00d12h00m_2",
+        "SHSY5Y_Phase_D10_1_01d16h00m_4",
+        "SkBr3_Phase_H3_2_00d00h00m_1",
+    }
+)
+"""Frames of which only a few of many cells are annotated (sartorius-research/LIVECell, issue 21): left out.
+
+Cells annotated twice (issue 30) do no harm to a union of masks.
+"""
+
+
+def is_in(root: Path) -> bool:
+    """Returns whether the folder has the published layout's images."""
+    return (root / IMAGES["train"]).is_dir() or (root / IMAGES["test"]).is_dir()
+
+
+def site_of(name: str) -> str:
+    """Returns well and location from a file name.
+
+    Raises:
+        ValueError: it does not follow LIVECell's pattern.
+    """
+    match = re.match(r"[^_]+_Phase_([A-Z]\d+_\d+)_", name)
+    if match is None:
+        raise ValueError(
+            f"{name} does not follow LIVECell's <Type>_Phase_<Well>_<Location>_<Time>_<Crop>.tif."
+        )
+    return match[1]
+
+
+def load(root: Path, seen: Sequence[str], unseen: str) -> Split:
+    """Reads the seen kinds' frames to train and to validate, and those of the unseen kind to test.
+
+    Raises:
+        ValueError: an annotation file or an image is missing or cannot be read, or a kind has no frame.
+    """
+    train, validation = (
+        [frame for kind in seen for frame in _frames(root, kind, part)] for part in ("train", "val")
+    )
+    return Split(train, validation, _frames(root, unseen, "test"))
+
+
+def _frames(root: Path, kind: str, part: str) -> list[Frame]:
+    path = _annotations(root, kind, part)
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+        images, annotations = table["images"], table["annotations"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{path} is no COCO file ({type(error).__name__}: {error}). Fetch it again."
+        ) from error
+    listed = annotations.values() if isinstance(annotations, dict) else annotations
+    wanted = {
+        image["id"]: image
+        for image in images
+        if image["file_name"].startswith(f"{kind}_")
+        and image["file_name"].rpartition(".")[0] not in INCOMPLETE
+    }
+    cells: dict[int, list] = {key: [] for key in wanted}
+    for cell in listed:
+        if cell["image_id"] in cells:
+            cells[cell["image_id"]].append(cell["segmentation"])
+    if not wanted:
+        raise ValueError(f"{path} names no frame of the kind {kind!r}.")
+    return [
+        _frame(root / IMAGES[part], kind, image["file_name"], cells[key], path)
+        for key, image in sorted(wanted.items(), key=lambda item: item[1]["file_name"])
+    ]
+
+
+def _annotations(root: Path, kind: str, part: str) -> Path:
+    single = root / "annotations" / "LIVECell_single_cells" / kind.lower()
+    places = (
+        single / f"{part}.json",
+        single / f"livecell_{kind.lower()}_{part}.json",
+        root / "annotations" / "LIVECell" / f"livecell_coco_{part}.json",
+    )
+    for path in places:
+        if path.is_file():
+            return path
+    raise ValueError(
+        f"there are no annotations of {kind}, {part}; looked for {', '.join(str(path) for path in places)}."
+    )
+
+
+def _frame(folder: Path, kind: str, name: str, cells: list, source: Path) -> Frame:
+    places = (folder / name, folder / kind / name)
+    path = next((path for path in places if path.is_file()), None)
+    if path is None:
+        raise ValueError(f"{source} names {name}, which is neither in {folder} nor in its folder {kind}.")
+    try:
+        image = io.imread(path)
+    except Exception as error:  # readers raise whatever they like about a damaged file
+        raise ValueError(f"{path} cannot be read ({type(error).__name__}: {error}).") from error
+    if image.ndim != 2:
+        raise ValueError(f"{path} must be a grey image; its shape is {image.shape}.")
+    mask = np.zeros(image.shape, bool)
+    for number, cell in enumerate(cells):
+        try:
+            mask |= mask_of(cell, image.shape)
+        except ValueError as error:
+            raise ValueError(f"{source}: cell {number} of {name}: {error}") from error
+    return half_frame(name, kind, site_of(name), image, mask)
