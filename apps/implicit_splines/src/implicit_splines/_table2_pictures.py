@@ -62,7 +62,7 @@ def draw(
             column[1].imshow(volumes[v].masks[k], cmap="gray")
             for loop in _loops(bench, models["spline"], volumes[v], k):
                 column[2].plot(loop[:, 1], loop[:, 0], color=SPLINE, linewidth=1.2)
-            column[0].set_title(f"volume {volumes[v].name}, {volumes[v].positions[k]}", fontsize=9)
+            column[0].set_title(f"{volumes[v].name}, slice {volumes[v].positions[k]}", fontsize=9)
         for ax, name in zip(axes[:, 0], ("image", "mask", "prediction"), strict=True):
             ax.set_ylabel(name)
         for ax in axes.flat:
@@ -113,7 +113,8 @@ def draw(
         "figure6",
         "Figure 6: box plots of the scores of "
         + ("the volumes" if len(volumes) > 4 else f"the {words}, as there are too few volumes")
-        + ", with the minimum, the quartiles and the maximum; all trainings together.",
+        + ", with the minimum, the quartiles and the maximum; all trainings together. Where nothing was "
+        "found, the diagonal stands for the Hausdorff distance.",
         lambda figure: _boxes(figure, scores, len(volumes) > 4),
         size=(8.0, 3.2),
     )
@@ -171,15 +172,21 @@ def _closely(ax: Axes, bench: Bench, model: nn.Module, volume: Volume, k: int, p
         ax.contour(plain, [0.0], colors=PLAIN, linewidths=1.0, linestyles="dashed")
     for loop in _loops(bench, model, volume, k):
         ax.plot(loop[:, 1], loop[:, 0], color=SPLINE, linewidth=1.4)
-    rows, columns = np.nonzero(volume.masks[k])
-    half = volume.images.shape[1] // 6
-    middle = [int(np.median(rows)), int(np.median(columns))]
+    half = volume.images.shape[1] // 5
+    middle = _near_the_middle(volume.masks[k])
     ax.set(
         xlim=(middle[1] - half, middle[1] + half),
         ylim=(middle[0] + half, middle[0] - half),
-        title=f"volume {volume.name}, {volume.positions[k]}",
+        title=f"{volume.name}, slice {volume.positions[k]}",
     )
     ax.set_axis_off()
+
+
+def _near_the_middle(mask: np.ndarray) -> np.ndarray:
+    """The point of the mask's boundary that is closest to its middle."""
+    points = np.concatenate(find_contours(np.pad(mask, 1).astype(float), 0.5)) - 1
+    middle = np.argwhere(mask).mean(0)
+    return points[np.linalg.norm(points - middle, axis=1).argmin()]
 
 
 def _stack(ax: Axes3D, volume: Volume, masks: np.ndarray, color: str) -> None:

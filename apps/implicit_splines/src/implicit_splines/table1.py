@@ -137,7 +137,7 @@ EXPERIMENT = Experiment(
     paper=PAPER,
     presets={
         "smoke": Settings(**SMOKE),
-        "quick": Settings(size=96, epochs=30),
+        "quick": Settings(),
         "paper": Settings(**PUBLISHED),
     },
     minutes={"smoke": 0.2, "quick": 5, "paper": 9000},
