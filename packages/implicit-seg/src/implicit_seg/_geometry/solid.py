@@ -98,11 +98,11 @@ def _adaptive(
     total = np.zeros(4)
     for quartering in range(_QUARTERINGS + 1):
         polynomials, lengths, error = _turned(polynomials, lengths)
-        seen = (error <= _TOLERANCE * scale).all(1) | (quartering == _QUARTERINGS)
+        seen = np.all(error <= _TOLERANCE * scale, axis=1) | (quartering == _QUARTERINGS)
         seen |= 4 * len(polynomials) > _MOST
         rough, fine = (_integrate(polynomials[seen], lengths[seen], order) for order in _ORDERS)
         error = error[seen] + np.abs(fine - rough)
-        good = (error <= _TOLERANCE * scale).all(1) | (quartering == _QUARTERINGS)
+        good = np.all(error <= _TOLERANCE * scale, axis=1) | (quartering == _QUARTERINGS)
         good |= 4 * len(polynomials) > _MOST
         total += np.concatenate([fine[good].sum(0), error[good].sum(0)])
         seen[seen] = good
@@ -142,7 +142,7 @@ def _turned(
 
 
 def _is_crossed(faces: Float[np.ndarray, "n a b"]) -> Bool[np.ndarray, " n"]:
-    return (faces > 0).any((1, 2)) & (faces <= 0).any((1, 2))
+    return np.any(faces > 0, axis=(1, 2)) & np.any(faces <= 0, axis=(1, 2))
 
 
 def _is_lost(polynomials: np.ndarray, axis: int) -> Bool[np.ndarray, " n"]:
