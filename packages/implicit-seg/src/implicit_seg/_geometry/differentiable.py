@@ -104,7 +104,9 @@ class _Measure(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride] - the decorator hides its name
+        ctx: Any, *upstream: Tensor
+    ) -> tuple[Tensor | None, ...]:
         gradients = np.stack([shape.sensitivity(ctx.name) for shape in ctx.shapes])
         result = torch.from_numpy(gradients).to(upstream[0]).reshape(ctx.batch)
         return result * upstream[0][..., None, None], None, None, None, None, None
