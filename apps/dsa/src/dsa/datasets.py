@@ -16,6 +16,7 @@ BBBC038 = Dataset(
     by_hand=f"download {_BROAD}/BBBC038/stage1_train.zip (83 MB) and unpack it into the folder stage1_train.",
     layout="stage1_train/NAME/images/NAME.png with stage1_train/NAME/masks/*.png",
     check=lambda folder: require(folder, {"stage1_train/*/images/*.png": 1, "stage1_train/*/masks/*.png": 1}),
+    experiments=("dsa.table2",),
 )
 
 BBBC039 = Dataset(
@@ -47,6 +48,7 @@ BBBC039 = Dataset(
     ),
     layout="images/NAME.tif with masks/NAME.png; metadata/*.txt has the published split",
     check=lambda folder: require(folder, {"images/*.tif": 200, "masks/*.png": 200}),
+    experiments=("dsa.table2",),
 )
 
 HORSES = Dataset(
@@ -61,6 +63,7 @@ HORSES = Dataset(
     check=lambda folder: require(
         folder, {"weizmann_horse_db/rgb/*.jpg": 1, "weizmann_horse_db/figure_ground/*.jpg": 1}
     ),
+    experiments=("dsa.table2",),
 )
 
 PARSENET = Dataset(

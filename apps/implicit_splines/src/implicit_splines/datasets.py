@@ -16,4 +16,7 @@ CHD68 = Dataset(
     "download the split archive, join and unpack it, and put all volumes into the set's folder.",
     layout="ct_1NNN_image.nii.gz with ct_1NNN_label.nii.gz (labels 0 to 7)",
     check=lambda folder: require(folder, {"ct_1*_image.nii.gz": 1, "ct_1*_label.nii.gz": 1}),
+    experiments=tuple(
+        f"implicit_splines.{name}" for name in ("studies", "table1", "table2", "table3", "table4")
+    ),
 )

@@ -27,4 +27,5 @@ LIVECELL = Dataset(
             "annotations/LIVECell*/**/*test.json": 1,
         },
     ),
+    experiments=("pde_priors.livecell",),
 )
