@@ -270,14 +270,19 @@ def test_broken_cells_are_named(tmp_path: Path) -> None:
         _cells.load(frames, 16)
 
 
-def test_a_folder_without_one_of_the_sets_says_what_was_looked_for(tmp_path: Path) -> None:
+def test_what_the_folder_lacks_is_said_and_stood_in_for(tmp_path: Path) -> None:
     context = RecordingContext(tmp_path / "run")
     context.data = tmp_path
-    with pytest.raises(ValueError, match=r"has no horses. Looked for `weizmann_horse_db/rgb/\*.jpg`"):
+    with pytest.raises(ValueError, match=r"neither horses nor cells. Looked for horses: `weizmann_horse_db"):
         image_sets(Settings(), context)
-    write_horses(tmp_path)
-    with pytest.raises(ValueError, match=r"has no cells. Looked for `stage1_train/\*/images/\*.png`"):
-        image_sets(Settings(), context)
+    write_horses(tmp_path / "weizmann-horses" / "weizmann_horse_db")  # as `repro data` leaves it
+    found = image_sets(Settings(horse_size=16, cell_size=20), context)
+    assert context.lines[0].startswith(f"cells: none in {tmp_path} (looked for `stage1_train/")
+    assert {key: data.title for key, data in found.items()} == {
+        "horses": "Weizmann horses",
+        "cells": "letters for cells",
+    }
+    assert [data.images.shape[1:] for data in found.values()] == [(3, 16, 16), (1, 20, 20)]
 
 
 def test_scaling_keeps_the_mean_and_what_has_the_size() -> None:

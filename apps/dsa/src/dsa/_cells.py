@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from dsa._image_set import ImageSet
 
+SETS = ("bbbc038", "bbbc039")
+"""Names of the folders that `repro data` fetches into."""
 BOWL = "stage1_train"
 ARRAYS = "dsb2018_nuclei_256.npz"
 
@@ -55,7 +57,9 @@ def load(folder: Path, size: int) -> ImageSet | None:
         return None
     if not pairs:
         raise ValueError(f"{folder / BOWL}: holds no folder with an image. Unpack the data set into it.")
-    return assemble(label, [_bright(image) for image, _ in pairs], [mask for _, mask in pairs], size)
+    return assemble(
+        "cells (BBBC)", label, [_bright(image) for image, _ in pairs], [mask for _, mask in pairs], size
+    )
 
 
 def _bowl_pair(folder: Path) -> tuple[np.ndarray, np.ndarray]:

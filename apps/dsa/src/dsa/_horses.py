@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from dsa._image_set import ImageSet
 
+SETS = ("weizmann-horses",)
+"""Names of the folders that `repro data` fetches into."""
 FOLDER, IMAGES, MASKS = "weizmann_horse_db", "rgb", "figure_ground"
 ARRAYS = "weizmann_horses_128.npz"
 LAYOUTS = f"`{FOLDER}/{IMAGES}/*.jpg` with `{FOLDER}/{MASKS}/*.jpg`, and `{ARRAYS}`"
@@ -43,7 +45,7 @@ def load(folder: Path, size: int) -> ImageSet | None:
     if (folder / ARRAYS).is_file():
         with np.load(folder / ARRAYS) as file:
             images, masks = file["image"] / np.float32(255), file["mask"] > 0
-        return assemble(f"Weizmann horses ({ARRAYS})", list(images), list(masks), size)
+        return assemble("Weizmann horses", f"Weizmann horses ({ARRAYS})", list(images), list(masks), size)
     return None
 
 
@@ -69,7 +71,7 @@ def _published(base: Path, size: int) -> ImageSet:
             )
         images.append(np.broadcast_to(_channels(image), (*image.shape[:2], 3)) / np.float32(255))
         masks.append(_channels(mask).mean(-1) > THRESHOLD)
-    return assemble(f"Weizmann horses ({base.name})", images, masks, size)
+    return assemble("Weizmann horses", f"Weizmann horses ({base.name})", images, masks, size)
 
 
 def _channels(image: np.ndarray) -> np.ndarray:

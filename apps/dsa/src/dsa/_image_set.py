@@ -27,12 +27,14 @@ class ImageSet:
     """Images of one size.
 
     Attributes:
+        title: for pictures.
         source: what they are and where they came from, for the log.
         images: (n, channels, height, width), float32 in [0, 1].
         masks: (n, height, width).
         is_test: which images are for testing: (n,). No setting is chosen by them.
     """
 
+    title: str
     source: str
     images: Float[np.ndarray, "n channels height width"]
     masks: Bool[np.ndarray, "n height width"]
@@ -65,7 +67,9 @@ def draw_test(count: int, seed: int = 0) -> Bool[np.ndarray, " count"]:
     return chosen
 
 
-def assemble(source: str, images: Sequence[np.ndarray], masks: Sequence[np.ndarray], size: int) -> ImageSet:
+def assemble(
+    title: str, source: str, images: Sequence[np.ndarray], masks: Sequence[np.ndarray], size: int
+) -> ImageSet:
     """Brings images (height, width) or (height, width, channels) and masks to one square size.
 
     Sides that differ are squeezed; the mask is where at least half of a pixel lies inside.
@@ -73,6 +77,7 @@ def assemble(source: str, images: Sequence[np.ndarray], masks: Sequence[np.ndarr
     small = [resized(image, size) for image in images]
     stack = np.stack([image[..., None] if image.ndim == 2 else image for image in small])
     return ImageSet(
+        title,
         f"{len(images)} {source}, at {size} x {size} pixels",
         np.ascontiguousarray(stack.transpose(0, 3, 1, 2)),
         np.stack([resized(mask.astype(np.float32), size) >= 0.5 for mask in masks]),

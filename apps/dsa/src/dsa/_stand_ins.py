@@ -19,17 +19,27 @@ COINS, PAGE = "coins.png", "page.png"
 def coins(size: int) -> ImageSet:
     """Coins, about one on a tile: few large objects, as the horses are. True masks by a classical rule."""
     photograph = photographs.load(COINS)
-    return _tiles(f"of {COINS}", photograph, photographs.bright_objects(photograph), tile=75, size=size)
+    return _tiles(
+        "coins for horses",
+        f"of {COINS}",
+        photograph,
+        photographs.bright_objects(photograph),
+        tile=75,
+        size=size,
+    )
 
 
 def letters(size: int) -> ImageSet:
     """A printed page: many small objects, as the cells are. True masks by an adaptive threshold."""
     photograph = photographs.load(PAGE)
     paper = filters.threshold_local(photograph, 35)
-    return _tiles(f"of {PAGE}", photograph, photograph < paper - 0.08, tile=47, size=size)
+    return _tiles(
+        "letters for cells", f"of {PAGE}", photograph, photograph < paper - 0.08, tile=47, size=size
+    )
 
 
 def _tiles(
+    title: str,
     source: str,
     photograph: Float[np.ndarray, "height width"],
     mask: Bool[np.ndarray, "height width"],
@@ -47,6 +57,7 @@ def _tiles(
             masks.append(resized(mask[part][window].astype(np.float32), size) >= 0.5)
             is_test.append(lower)
     return ImageSet(
+        title,
         f"{len(images)} tiles {source} with {tile} x {tile} pixels, at {size} x {size} pixels",
         np.stack(images),
         np.stack(masks),

@@ -26,15 +26,14 @@ def draw(
     context: Context,
     outcomes: Mapping[str, Outcome],
     gains: Mapping[str, Mapping[str, Gain]],
-    names: Mapping[str, str],
 ) -> None:
     """Draws Figure 1 for each set, all differences, every image's score, and the learning curves."""
     for key, outcome in outcomes.items():
         context.picture(
             f"figure1_{key}",
-            f"Figure 1, {names[key]}: a bad, a middling and a good case of the plain U-Net (10th, 50th and "
-            "90th percentile of its Jaccard). Under a mask its Jaccard in percent, its components and its "
-            "holes. On the right the regions to which the layer gives one value each, in any colours.",
+            f"Figure 1, {outcome.title}: a bad, a middling and a good case of the plain U-Net (10th, 50th "
+            "and 90th percentile of its Jaccard). Under a mask its Jaccard in percent, its components and "
+            "its holes. On the right the regions to which the layer gives one value each, in any colours.",
             lambda figure, outcome=outcome: _cases(figure, outcome),
             size=(10.0, 6.9),
         )
@@ -43,21 +42,21 @@ def draw(
         "Difference in mean Jaccard between the U-Net with the layer and three other methods: dot, and bar "
         "of 95 % from a bootstrap over the scored images, both methods on the same ones. Left of zero "
         "the layer loses.",
-        lambda figure: _gains(figure, gains, names),
+        lambda figure: _gains(figure, outcomes, gains),
         size=(8.0, 3.4),
     )
     context.picture(
         "images",
         "Every scored image: its Jaccard by the plain U-Net and with the layer. Above the diagonal the layer "
         "is better.",
-        lambda figure: _images(figure, outcomes, names),
+        lambda figure: _images(figure, outcomes),
         size=(8.0, 4.2),
     )
     context.picture(
         "learning",
         "Cross-entropy of the images trained on, over the epochs: the warm-up, common to all, and what "
         "follows. The layer's is that of its own output.",
-        lambda figure: _learning(figure, outcomes, names),
+        lambda figure: _learning(figure, outcomes),
         size=(8.0, 3.6),
     )
 
@@ -97,7 +96,7 @@ def _coloured(partition: np.ndarray) -> np.ndarray:
     return shades[np.random.default_rng(1).permutation(count)][partition]
 
 
-def _gains(figure: Figure, gains: Mapping[str, Mapping[str, Gain]], names: Mapping[str, str]) -> None:
+def _gains(figure: Figure, outcomes: Mapping[str, Outcome], gains: Mapping[str, Mapping[str, Gain]]) -> None:
     for axes, (key, found) in zip(figure.subplots(1, len(gains), sharey=True), gains.items(), strict=True):
         for row, gain in enumerate(found.values()):
             axes.plot([gain.low, gain.high], [row, row], color="C0", lw=3, solid_capstyle="butt")
@@ -106,33 +105,33 @@ def _gains(figure: Figure, gains: Mapping[str, Mapping[str, Gain]], names: Mappi
                 f"{gain.mean:+.2f}", (gain.mean, row), (0, 9), textcoords="offset points", ha="center"
             )
         axes.axvline(0, color="C5", lw=1)
-        axes.set(title=names[key], xlabel="difference in Jaccard, percentage points")
+        axes.set(title=outcomes[key].title, xlabel="difference in Jaccard, percentage points")
         axes.set(yticks=range(len(found)), yticklabels=[f"against\n{METHODS[other]}" for other in found])
         axes.set_ylim(len(found) - 0.4, -0.7)
 
 
-def _images(figure: Figure, outcomes: Mapping[str, Outcome], names: Mapping[str, str]) -> None:
-    for axes, (key, outcome) in zip(figure.subplots(1, len(outcomes)), outcomes.items(), strict=True):
+def _images(figure: Figure, outcomes: Mapping[str, Outcome]) -> None:
+    for axes, outcome in zip(figure.subplots(1, len(outcomes)), outcomes.values(), strict=True):
         baseline, weak = (outcome.scores[method].jaccard for method in ("baseline", "weak"))
         low = min(baseline.min(), weak.min())
         axes.plot([low, 100], [low, 100], color="C5", lw=1)
         axes.plot(baseline, weak, "o", ms=4, alpha=0.7)
         axes.set(
-            title=names[key], xlabel=f"Jaccard, {METHODS['baseline']} [%]", ylabel=f"{METHODS['weak']} [%]"
+            title=outcome.title, xlabel=f"Jaccard, {METHODS['baseline']} [%]", ylabel=f"{METHODS['weak']} [%]"
         )
         axes.set_aspect("equal")
 
 
-def _learning(figure: Figure, outcomes: Mapping[str, Outcome], names: Mapping[str, str]) -> None:
+def _learning(figure: Figure, outcomes: Mapping[str, Outcome]) -> None:
     panels = figure.subplots(1, len(outcomes))
-    for axes, (key, outcome) in zip(panels, outcomes.items(), strict=True):
+    for axes, outcome in zip(panels, outcomes.values(), strict=True):
         warm_up = len(outcome.histories[WARM_UP]) if WARM_UP in outcome.histories else 0
         colours = {WARM_UP: "C5"} | {label: f"C{k}" for k, label in enumerate(TRAINED.values())}
         for label, history in outcome.histories.items():
             begin = 0 if label == WARM_UP else warm_up
             epochs = np.arange(begin + 1, begin + len(history) + 1)
             axes.plot(epochs, history["loss"], label=label, color=colours[label])
-        axes.set(title=names[key], xlabel="epoch", ylim=(0, None))
+        axes.set(title=outcome.title, xlabel="epoch", ylim=(0, None))
     panels[0].set_ylabel("cross-entropy")
     panels[-1].legend(fontsize=8)
 

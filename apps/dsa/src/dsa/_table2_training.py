@@ -63,6 +63,7 @@ class Outcome:
     """All methods on one set.
 
     Attributes:
+        title: of the set.
         images: that were scored, as the loader gave them.
         truth: their masks.
         truth_topology: components and holes of those.
@@ -71,6 +72,7 @@ class Outcome:
         histories: of the trainings, by name for readers.
     """
 
+    title: str
     images: Float[np.ndarray, "n channels height width"]
     truth: Bool[np.ndarray, "n height width"]
     truth_topology: Int[np.ndarray, "n 2"]
@@ -154,7 +156,9 @@ def compare(name: str, data: ImageSet, layer: Layer, protocol: Protocol, context
         connectivity=rule.connectivity,
         min_size=rule.min_size,
     )
-    return Outcome(data.images[scored], truth, topology(truth), scores, partition[:, 0].numpy(), histories)
+    return Outcome(
+        data.title, data.images[scored], truth, topology(truth), scores, partition[:, 0].numpy(), histories
+    )
 
 
 def logits(model: nn.Module, images: Tensor, at_once: int = 16) -> Tensor:

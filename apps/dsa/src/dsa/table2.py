@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from repro.context import Context
 
 NAMES = {"horses": "Weizmann horses", "cells": "cells (BBBC)"}
-STAND_INS = {"horses": "coins for horses", "cells": "letters for cells"}
+LOADERS = {"horses": _horses, "cells": _cells}
+STAND_INS = {"horses": _stand_ins.coins, "cells": _stand_ins.letters}
 AGAINST = ("baseline", "after", "identity")
 """What the layer is compared with."""
 
@@ -98,32 +99,38 @@ def run(settings: Settings, context: Context) -> dict[str, float]:
             )
         for other, gain in gains[key].items():
             context.log(f"{key}, layer against {METHODS[other]}: {gain}")
-    names = NAMES if context.data else STAND_INS
-    pictures.draw(context, outcomes, gains, names)
+    pictures.draw(context, outcomes, gains)
     return values
 
 
 def image_sets(settings: Settings, context: Context) -> dict[str, ImageSet]:
-    """Horses and cells from the user's folder; without one, coins and letters in their place.
+    """Horses and cells from the user's folder, with coins or letters in the place of what it does not have.
+
+    The folder is one set's, or that which `repro data` has fetched several sets into.
 
     Raises:
-        ValueError: the folder lacks one of the two.
+        ValueError: the folder has neither.
     """
     sizes = {"horses": settings.horse_size, "cells": settings.cell_size}
-    if context.data is None:
-        return {
-            "horses": _stand_ins.coins(sizes["horses"]),
-            "cells": _stand_ins.letters(sizes["cells"]),
-        }
-    found = {}
-    for key, module in (("horses", _horses), ("cells", _cells)):
-        found[key] = module.load(context.data, sizes[key])
-        if found[key] is None:
+    found: dict[str, ImageSet] = {}
+    if context.data is not None:
+        for key, module in LOADERS.items():
+            for folder in (context.data, *(context.data / name for name in module.SETS)):
+                data = module.load(folder, sizes[key])
+                if data is not None:
+                    found.setdefault(key, data)
+        if not found:
+            looked_for = "; ".join(f"{key}: {module.LAYOUTS}" for key, module in LOADERS.items())
             raise ValueError(
-                f"`--data`: {context.data} has no {key}. Looked for {module.LAYOUTS}. Put one there, or "
-                "leave `--data` out to train on photographs of coins and letters."
+                f"`--data`: {context.data} has neither horses nor cells. Looked for {looked_for}. Put one "
+                "there, or leave `--data` out to train on photographs of coins and letters."
             )
-    return found
+        for key in sizes.keys() - found:
+            context.log(f"{key}: none in {context.data} (looked for {LOADERS[key].LAYOUTS})")
+    return {
+        key: found.get(key) or STAND_INS[key](size)  # the log names the source of each
+        for key, size in sizes.items()
+    }
 
 
 def _values(key: str, outcome: Outcome, gains: dict[str, Gain]) -> dict[str, float]:
