@@ -28,8 +28,8 @@ class ImplicitSpline:
     r"""The region $\{x : F(x) > \text{level}\}$ of a tensor-product spline F, in the plane or in space.
 
     What a network with `TensorProductSplineHead` predicts for one image and class, as a shape with an exact
-    boundary: nothing here depends on a raster. Everything is computed in float64 on the CPU; nothing has
-    gradients.
+    boundary: nothing here depends on a raster. Everything is computed in float64 on the CPU, without
+    gradients (`spline_area` and `spline_perimeter` have them).
 
     The centre of pixel i lies at `i * spacing`; the spline is defined from the first centre to the last in
     each direction, as `evaluate_spline` takes it. Points are in the order of the axes: (row, column) or

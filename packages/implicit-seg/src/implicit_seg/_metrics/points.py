@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from jaxtyping import Bool, Float, Int
 
 
+_REACH = 3  # samples in each direction
+
+
 def crop(*masks: Bool[np.ndarray, "*size"]) -> list[Bool[np.ndarray, "*box"]]:
     """Returns the masks within the smallest box that holds all of them; one must not be empty."""
     box = []
@@ -65,11 +68,42 @@ def farthest(
 def distances(
     from_mask: Bool[np.ndarray, "*size"], to_mask: Bool[np.ndarray, "*size"], steps: Float[np.ndarray, " d"]
 ) -> Float[np.ndarray, " samples"]:
-    """Returns the distance of each sample of `from_mask` from the nearest of `to_mask`, in no order."""
+    """Returns the distance of each sample of `from_mask` from the nearest of `to_mask`, in no order.
+
+    Neighbours are looked up in the order of their distance first, which finds most where two boundaries run
+    close to each other; a k-d tree finds the rest.
+    """
     apart = np.argwhere(from_mask & ~to_mask)
     result = np.zeros(np.count_nonzero(from_mask))
-    if len(apart):
-        result[: len(apart)] = _Nearest(to_mask, steps)(apart)
+    near = _near(apart, to_mask, steps)
+    if (far := np.isinf(near)).any():
+        near[far] = _Nearest(to_mask, steps)(apart[far])
+    result[: len(apart)] = near
+    return result
+
+
+def _near(
+    indices: Int[np.ndarray, "points d"], mask: Bool[np.ndarray, "*size"], steps: Float[np.ndarray, " d"]
+) -> Float[np.ndarray, " points"]:
+    """Distances of the points that have a sample of a mask within a few steps; infinity for the others."""
+    result = np.full(len(indices), np.inf)
+    offsets = np.array(list(product(range(-_REACH, _REACH + 1), repeat=mask.ndim)))
+    lengths = np.linalg.norm(offsets * steps, axis=1)
+    order = np.argsort(lengths)
+    # beyond the reach there may be a sample as close as this
+    order = order[lengths[order] < (_REACH + 1) * steps.min()]
+    padded = np.pad(mask, _REACH)
+    strides = np.array(padded.strides) // padded.itemsize
+    flat, places = padded.ravel(), (indices + _REACH) @ strides
+    left = np.arange(len(indices))
+    for k, (length, move) in enumerate(zip(lengths[order], offsets[order] @ strides, strict=True)):
+        if k == 3**mask.ndim and 2 * len(left) > len(indices):
+            break  # the boundaries are not close to each other
+        hit = flat[places + move]
+        result[left[hit]] = length
+        left, places = left[~hit], places[~hit]
+        if not len(left):
+            break
     return result
 
 
