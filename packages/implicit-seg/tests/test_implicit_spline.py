@@ -44,6 +44,22 @@ def random(seed, degree, grid=7, size=(20, 26)):
     return ImplicitSpline(np.random.default_rng(seed).standard_normal((grid, grid + 2)), degree, size=size)
 
 
+@pytest.mark.parametrize("degree", [1, 2, 3])
+@pytest.mark.parametrize("tolerance", [0.1, 1e-2, 1e-4])
+def test_edges_of_a_contour_are_within_the_tolerance(degree, tolerance):
+    for seed in range(5):
+        shape = random(seed, degree)
+        for loop in shape.contours(tolerance):
+            start, end = loop.points, np.roll(loop.points, -1, axis=0)
+            t = np.array([0.3, 0.5, 0.7])[:, None, None]
+            along = (start + t * (end - start)).reshape(-1, 2)
+            inner = ((along > 1e-9) & (along < np.array([19, 25]) - 1e-9)).all(1)  # not along the border
+            slope = np.linalg.norm(shape.gradient(along), axis=1)
+            distance = np.abs(shape(along)) / slope  # to first order, so not where two branches nearly meet
+            clear = inner & (slope > 0.1)
+            assert distance[clear].max(initial=0) <= 1.1 * tolerance
+
+
 @pytest.mark.parametrize("degree", [2, 3])
 @pytest.mark.parametrize("grid", [5, 16, 33])
 def test_a_disc_is_exact(degree, grid):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _ORDERS = (8, 12)  # of Gauss's rule; an arc on which the two differ is halved
 _HALVINGS = 20
+_SPLITTINGS = 20
 _TOLERANCE = 1e-13
 
 
@@ -81,18 +82,33 @@ def sample(
     Returns:
         The points of each arc from its start on, without its end, and the arc that each belongs to.
     """
-    start, end = trace.start, trace.end
-    every = np.arange(len(start))
     nodes = np.linspace(0, 1, 7)[1:-1]
-    _, h, _ = over_chord(trace, every, start, end, np.broadcast_to(nodes, (len(start), 5)))
-    sag = np.abs(h).max(1, initial=0) * np.linalg.norm((end - start) * trace.length, axis=1)
-    # with k parts of equal length the sag falls as 1 / k**2; 1.2: the parts are equal on the chord only
-    parts = np.ceil(np.sqrt(1.2 * sag / tolerance)).clip(1, 10_000).astype(np.int64)
-    arc = np.repeat(every, parts)
-    rank = np.arange(len(arc)) - np.repeat(np.cumsum(parts) - parts, parts)
-    points, _, _ = over_chord(trace, arc, start[arc], end[arc], (rank / parts[arc])[:, None])
-    points = trace.corner[arc] + points[:, 0] * trace.length[arc]
-    points[rank == 0] = chord_ends(trace)[0]  # the same bits as the end of the arc before
+    arc, start, end = np.arange(len(trace.start)), trace.start, trace.end
+    place, share = np.zeros(len(arc)), np.ones(len(arc))  # where on the arc a part begins, and how much it is
+    found = []
+    for splitting in range(_SPLITTINGS + 1):
+        _, h, _ = over_chord(trace, arc, start, end, np.broadcast_to(nodes, (len(arc), len(nodes))))
+        sag = np.abs(h).max(1, initial=0) * np.linalg.norm((end - start) * trace.length[arc], axis=1)
+        done = (sag <= tolerance) | (splitting == _SPLITTINGS)
+        found.append((arc[done], place[done], start[done]))
+        if done.all():
+            break
+        count = np.ceil(np.sqrt(sag[~done] / tolerance)).clip(2, 10_000).astype(np.int64)
+        which = np.repeat(np.flatnonzero(~done), count)
+        rank = np.arange(len(which)) - np.repeat(np.cumsum(count) - count, count)
+        t = rank / np.repeat(count, count)
+        first, last = rank == 0, np.roll(rank, -1) == 0
+        points = over_chord(trace, arc[which], start[which], end[which], t[:, None])[0][:, 0]
+        points[first] = start[~done]
+        following = np.roll(points, -1, axis=0)
+        following[last] = end[~done]
+        place, share = place[which] + t * share[which], share[which] / np.repeat(count, count)
+        arc, start, end = arc[which], points, following
+    arc, place, local = map(np.concatenate, zip(*found, strict=True))
+    order = np.lexsort((place, arc))
+    arc, place, local = arc[order], place[order], local[order]
+    points = trace.corner[arc] + local * trace.length[arc]
+    points[place == 0] = chord_ends(trace)[0]  # the same bits as the end of the arc before
     return points, arc
 
 
