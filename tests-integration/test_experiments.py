@@ -41,6 +41,13 @@ def test_every_package_and_every_paper_has_an_experiment() -> None:
     ]
 
 
+def test_the_demo_shows_every_paper() -> None:
+    shown = [entry.name for entry in entry_points(group="repro.demo")]
+    assert set(shown) <= set(NAMES)
+    assert {name.split(".")[0] for name in shown} == {name.split(".")[0] for name in NAMES}
+    assert len(shown) == 6  # as the README says
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_an_experiment_leaves_a_whole_result(real_runs: Path, name: str) -> None:
     (path,) = (real_runs / name).glob("*/result.json")

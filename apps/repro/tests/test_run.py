@@ -244,6 +244,13 @@ def test_the_demo_runs_everything_and_writes_the_page(repro, toys):
     )
 
 
+def test_the_demo_takes_what_the_apps_name(repro, monkeypatch):
+    monkeypatch.setattr("repro.registry.installed", lambda group: {"toy.single": None, "gone.away": None})
+    ended = repro("demo")
+    assert ended.code == 0, ended.err
+    assert "(1 experiments, " in ended.out
+
+
 @pytest.mark.parametrize("command", ["demo", "report"])
 def test_a_page_that_cannot_be_written_is_refused_before_any_work(repro, command):
     Path("runs").mkdir()

@@ -13,11 +13,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 GROUP = "repro.experiments"
+DEMO = "repro.demo"
 
 
 def entry_points() -> dict[str, metadata.EntryPoint]:
     """Returns the entry point of every installed experiment, by name and in the order of the names."""
     return installed(GROUP)
+
+
+def demonstration() -> list[str]:
+    """Returns what `repro demo` runs: the experiments that apps name in the group `repro.demo`, else all."""
+    known = entry_points()
+    return [name for name in installed(DEMO) if name in known] or list(known)
 
 
 def installed(group: str) -> dict[str, metadata.EntryPoint]:
