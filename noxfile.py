@@ -150,7 +150,12 @@ def alone(session: nox.Session, package: str) -> None:
     session.install("--group", f"{ROOT / 'packages' / package / 'pyproject.toml'}:test")
     if package in BACKENDS:  # its tests compare it with the package that calls it
         session.install(*map(str, folder.glob(f"{BACKENDS[package].replace('-', '_')}-*.whl")))
-    # Away from the repository, so that nothing but the installed wheel can be imported.
+    tests_away(session, package, folder)
+
+
+def tests_away(session: nox.Session, package: str, folder: Path) -> None:
+    """Runs a package's tests away from the repository: nothing but what is installed can be imported."""
+    shutil.rmtree(folder / "tests", ignore_errors=True)
     shutil.copytree(ROOT / "packages" / package / "tests", folder / "tests")
     shutil.copy(ROOT / "packages" / package / "pyproject.toml", folder)
     with session.chdir(folder):
@@ -229,7 +234,7 @@ def extras_of(package: str) -> str:
     extras: list[str] = [
         extra
         for extra in manifest["project"].get("optional-dependencies", {})
-        if not extra.startswith("cuda") and extra not in ("native",)
+        if not extra.startswith("cuda") and extra != "native"
     ]
     return f"[{','.join(extras)}]" if extras else ""
 
@@ -246,12 +251,7 @@ def resolved_tests(session: nox.Session, package: str, resolution: str) -> None:
     ]
     session.install(*options, *needed)
     session.run("uv", "pip", "list", external=True)
-    folder = Path(session.create_tmp())
-    shutil.rmtree(folder / "tests", ignore_errors=True)
-    shutil.copytree(source / "tests", folder / "tests")
-    shutil.copy(source / "pyproject.toml", folder)
-    with session.chdir(folder):
-        session.run("python", "-I", "-m", "pytest", "-q", *SIDE_BY_SIDE, "tests", *session.posargs)
+    tests_away(session, package, Path(session.create_tmp()))
 
 
 @nox.session(default=False)
@@ -276,7 +276,7 @@ def release(session: nox.Session, package: str) -> None:
     session.install("twine>=6")
     folder = DIST / "release" / package
     shutil.rmtree(folder, ignore_errors=True)
-    session.run("uv", "build", "--quiet", "--out-dir", str(folder), "--package", package, external=True)
+    session.run(*build(package, folder), external=True)
     built = sorted(str(path.relative_to(ROOT)) for path in folder.iterdir() if path.name != ".gitignore")
     session.run("twine", "check", "--strict", *built)
     version = tomllib.loads((ROOT / "packages" / package / "pyproject.toml").read_text())["project"][
