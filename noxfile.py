@@ -38,7 +38,10 @@ SIDE_BY_SIDE = ["--numprocesses=logical"]  # so the cores share out the tests in
 
 RUN = ["uv", "run"]  # in the workspace's environment, synchronised first
 STYLE = {"style": [*RUN, "ruff", "check"], "formatting": [*RUN, "ruff", "format", "--check"]}
-TYPES = {"types": [*RUN, "basedpyright"]}
+TYPES = {
+    "types": [*RUN, "basedpyright"],
+    "public types": [*RUN, "python", "tools/public_types.py", *(name.replace("-", "_") for name in WHEELS)],
+}
 # Where JAX's part is small, most of its time goes into compiling; simpler code gives the same answers.
 COMPILES_QUICKLY = {
     "XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
@@ -96,8 +99,9 @@ def lint(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", default=False)
 def types(session: nox.Session) -> None:
-    """Types: pyright over packages and apps."""
-    session.run(*TYPES["types"], external=True)
+    """Types: pyright over packages and apps; then strictly over all that the packages make public."""
+    for command in TYPES.values():
+        session.run(*command, external=True)
 
 
 @nox.session(venv_backend="none", default=False)
