@@ -273,6 +273,16 @@ def newest(session: nox.Session, package: str) -> None:
 
 
 @nox.session(default=False)
+def wheelhouse(session: nox.Session) -> None:
+    """All wheels, checked by twine, installed by pip on bare Pythons: `-- python3.11 python3.13`."""
+    session.install("twine>=6", "markdown-it-py>=3")
+    interpreters = session.posargs or ["python3.11"]
+    session.run("python", "tools/wheelhouse.py", *WHEELS, "--", *interpreters)
+    built = sorted(str(path) for path in (DIST / "wheelhouse").glob("*/*") if path.name != ".gitignore")
+    session.run("twine", "check", "--strict", *built)
+
+
+@nox.session(default=False)
 @nox.parametrize("package", WHEELS, ids=WHEELS)
 def release(session: nox.Session, package: str) -> None:
     """Builds what is to be published of a package and says the commands; refuses what is not ready."""
