@@ -27,12 +27,12 @@ NEEDED = ("PIP_", "UV_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT", "R
 
 PROBE = """
 import sys, time
-start = time.perf_counter()
+start, cpu = time.perf_counter(), time.process_time()
 import {module}
-seconds = time.perf_counter() - start
+seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
 loaded = sorted(set({heavy}) & set(sys.modules))
 assert not loaded, f"import {module} also imports {{loaded}}"
-print(f"import {module} {{{module}.__version__}}: {{seconds:.2f}} s")
+print(f"import {module} {{{module}.__version__}}: {{seconds:.2f}} s, of them {{cpu:.2f}} s computing")
 """
 
 

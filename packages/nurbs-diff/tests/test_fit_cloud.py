@@ -125,8 +125,12 @@ def test_a_base_unfolds_what_a_plane_cannot(generator: Generator) -> None:
         [1.1 * angle.sin()[:, None].expand(9, 2), y.expand(9, 2), 1.1 * angle.cos()[:, None].expand(9, 2)], -1
     )
     base = Surface(polygon, uniform_knots(9, 1), uniform_knots(2, 1))
-    assert fit_cloud(cloud, 3, (12, 4), base=base).rms < 1e-3
-    assert fit_cloud(cloud, 3, (12, 4), max_iterations=10).rms > 1e-2
+    unfolded, folded = (
+        fit_cloud(cloud, 3, (12, 4), base=base),
+        fit_cloud(cloud, 3, (12, 4), max_iterations=10),
+    )
+    assert unfolded.rms < 1e-3
+    assert folded.max_error > 20 * unfolded.max_error  # 51 to 650 times with six other clouds
 
 
 def test_a_flat_cloud_in_the_plane(generator: Generator) -> None:

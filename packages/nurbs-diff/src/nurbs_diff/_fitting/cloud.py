@@ -287,7 +287,7 @@ def _factorised(normal: scipy.sparse.csc_array, matrix: scipy.sparse.csr_array) 
             return factors
     except RuntimeError:  # exactly singular
         pass
-    is_seen = matrix.max(axis=0).toarray() > 0
+    is_seen = matrix.max(axis=0).toarray().ravel() > 0  # before SciPy 1.15 a row
     raise ValueError(
         f"`points` do not determine every control point: {int((~is_seen).sum())} of {len(is_seen)} have no "
         f"point in their reach. Set `smoothing` above 0, use fewer control points, or give more points."
