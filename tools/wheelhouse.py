@@ -20,7 +20,7 @@ from markdown_it import MarkdownIt
 ROOT = Path(__file__).parent.parent
 HOUSE = ROOT / "dist" / "wheelhouse"
 BARE = ROOT / "dist" / "bare"
-EXTRAS = {"kspline-core": "torch", "implicit-seg": "train", "fuzzy-metaballs": "mesh"}  # that READMEs use
+EXTRAS = {"kspline-core": "torch", "implicit-seg": "train", "fuzzy-metaballs": "fit,mesh"}  # that READMEs use
 HEAVY = {"matplotlib", "pandas", "open3d", "skimage", "tyro", "rich"}
 HEAVY_FOR = {"kspline-core": {"torch", "jax", "scipy"}, "fuzzy-metaballs": {"torch"}}  # besides HEAVY
 NEEDED = ("PIP_", "UV_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT", "REQUESTS_CA")
