@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import os
-
-os.environ.setdefault(
-    "XLA_FLAGS",
-    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
-    "--xla_cpu_use_fusion_emitters=false",
-)
-
 import jax  # what is imported here is loaded before TYPE_CHECKING is true
 import numpy as np
 import numpy.typing
 import pytest
 
-from piecewise_testing import import_checked
+from piecewise_testing import compile_quickly, import_checked
 
+compile_quickly()
 import_checked("fuzzy_metaballs_native")
 
 

@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # for `scenes`, in every import mode of pytest
-
-# Most of the time goes into compiling; simpler code gives the same answers. XLA stops at a flag it does not
-# know: drop it then.
-os.environ.setdefault(
-    "XLA_FLAGS",
-    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
-    "--xla_cpu_use_fusion_emitters=false",
-)
 
 import jax
 import jax.numpy  # what is imported here is loaded before TYPE_CHECKING is true
@@ -30,11 +21,12 @@ import skimage.measure  # noqa: F401
 import trimesh  # noqa: F401
 import tyro  # noqa: F401
 
-from piecewise_testing import import_checked
+from piecewise_testing import compile_quickly, import_checked
 
 matplotlib.use("Agg")
 import matplotlib.pyplot
 
+compile_quickly()
 import_checked("fuzzy_metaballs")
 
 

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from scipy.linalg import block_diag
 from scipy.optimize import LinearConstraint, OptimizeResult, minimize
-from scipy.stats import qmc
 from torch import Tensor
 
 from nurbs_diff._evaluation.basis import basis_functions
@@ -164,6 +163,8 @@ def equal_spans(axes: tuple[Axis, Axis]) -> np.ndarray:
 
 def _starts(axes: tuple[Axis, Axis], count: int) -> Iterator[np.ndarray]:
     """Equal spans, then spans from a Halton sequence: the same ones every time."""
+    from scipy.stats import qmc  # here, as it would be a sixth of the package's import
+
     yield equal_spans(axes)
     sequence = qmc.Halton(sum(axis.interior + 1 for axis in axes), scramble=False)
     sequence.fast_forward(1)  # its first point is the origin
