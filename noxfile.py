@@ -225,12 +225,13 @@ def integration(session: nox.Session) -> None:
 @nox.session(venv_backend="none", default=False)
 @nox.parametrize("package", WHEELS, ids=WHEELS)
 def bench(session: nox.Session, package: str) -> None:
-    """One package's benchmarks, each beside its peer, and their results as tables."""
+    """One package's benchmarks, each beside its peer; keeps the figures that the documentation shows."""
     results = str(Path(session.create_tmp()) / "results.json")
     folder = f"packages/{package}/benchmarks"
     options = ["--benchmark-only", "--benchmark-columns=min,median,rounds", f"--benchmark-json={results}"]
     session.run(*RUN, "pytest", "-q", folder, *options, *session.posargs, external=True)
-    session.run(*RUN, "python", "docs/benchmark_table.py", results, external=True)
+    kept = f"docs/packages/{package}/benchmarks.json"
+    session.run(*RUN, "python", "docs/benchmark_results.py", results, kept, external=True)
 
 
 def extras_of(package: str) -> str:

@@ -18,18 +18,21 @@ def _one_thread():
 
 @pytest.fixture
 def timed(benchmark):
-    """Times a call under a name in a group: `timed(group, name, call, rounds, peer=...)` returns its result.
+    """Times a call under a name in a group: `timed(group, name, call, rounds, ...)` returns its result.
 
-    The ratio to the peer, which has to run before in the same group, goes into `extra_info`.
+    The time of `peer`, another program, over this one, or this one's over `other`, also ours, goes into
+    `extra_info`; either has to run before in the same group.
     """
 
-    def run(group, name, call, *, rounds=3, peer=None):
+    def run(group, name, call, *, rounds=3, peer=None, other=None):
         benchmark.group, benchmark.name = group, name
         result = benchmark.pedantic(call, rounds=rounds, warmup_rounds=int(rounds > 1))
         times = _times.setdefault(group, {})
         times[name] = benchmark.stats.stats.min
-        if peer in times and peer != name:
-            benchmark.extra_info[f"times {peer}"] = times[name] / times[peer]
+        if peer in times:
+            benchmark.extra_info[f"{peer} / ours"] = times[peer] / times[name]
+        if other in times and other != name:
+            benchmark.extra_info[f"times {other}"] = times[name] / times[other]
         return result
 
     return run

@@ -153,7 +153,7 @@ def test_adjoint(direction, timed):
         timed(group, "forward", forward)
         return
     u = forward().u
-    timed(group, "adjoint", lambda: u.mean().backward(retain_graph=True), peer="forward")
+    timed(group, "adjoint", lambda: u.mean().backward(retain_graph=True), other="forward")
     assert diffusivity.grad is not None
     assert diffusivity.grad.isfinite().all()
 
@@ -172,6 +172,6 @@ def test_batch(way, timed):
         return torch.stack([solve(Poisson(space, diffusivity=nu, source=1.0)).u for nu in diffusivity])
 
     group = "64 diffusivity maps, degree 1, 64 x 64 elements, tol 1e-10"
-    u = timed(group, way, {"batch": batch, "loop": loop}[way], rounds=2, peer="loop")
+    u = timed(group, way, {"batch": batch, "loop": loop}[way], rounds=2, other="loop")
     one = solve(Poisson(space, diffusivity=diffusivity[7], source=1.0), solver="direct").u
     torch.testing.assert_close(u[7], one, rtol=0, atol=1e-9)

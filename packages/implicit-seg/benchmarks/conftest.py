@@ -20,10 +20,11 @@ def _one_thread():
 def timed(benchmark):
     """Times a call under a name in a group: `timed(group, name, call, rounds)` returns its result.
 
-    Ours runs last in each group; the ratios of the peers to it go into `extra_info`.
+    Ours runs last in each group; the ratios of the peers to it go into `extra_info`, and so does the share of
+    `share_of`, which runs first.
     """
 
-    def run(group, name, call, *, rounds):
+    def run(group, name, call, *, rounds, share_of=None):
         benchmark.group = group
         result = benchmark.pedantic(call, rounds=rounds, warmup_rounds=1)
         times = _times.setdefault(group, {})
@@ -31,6 +32,8 @@ def timed(benchmark):
         if name == "ours":
             for peer in times.keys() - {"ours"}:
                 benchmark.extra_info[f"{peer} / ours"] = times[peer] / times["ours"]
+        if share_of in times and share_of != name:
+            benchmark.extra_info["share of the step"] = times[name] / times[share_of]
         return result
 
     return run

@@ -15,12 +15,14 @@ PRIORS = {
 }
 
 
-@pytest.mark.parametrize("name", [*PRIORS, "ours"])
+STEP = "the step without priors"
+
+
+@pytest.mark.parametrize("name", [STEP, *PRIORS])
 def test_share_of_a_step(timed, name):
-    """The step is called ours: the ratios of the others to it are their shares."""
     generator = torch.Generator().manual_seed(0)
     image = torch.rand(4, 1, 128, 128, generator=generator)
-    if name == "ours":
+    if name == STEP:
         network = UNet(4, 16)
         optimizer = torch.optim.SGD(network.parameters(), 1e-3, momentum=0.9, nesterov=True)
 
@@ -39,5 +41,5 @@ def test_share_of_a_step(timed, name):
             torch.autograd.grad(loss, values)
             return loss
 
-    loss = timed("share of a training step", name, call, rounds=3 if name == "ours" else 30)
+    loss = timed("share of a training step", name, call, rounds=3 if name == STEP else 30, share_of=STEP)
     assert loss.isfinite()
