@@ -1,7 +1,17 @@
 """Sphinx: the documentation site of the workspace."""
 
+import importlib
 import re
+import shutil
+import sys
+from importlib.metadata import files
+from pathlib import Path
 from typing import Any
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))  # for the modules beside this one
+
+import benchmark_page  # noqa: E402
 
 project = "Piecewise"
 author = "the Piecewise authors"
@@ -9,18 +19,21 @@ copyright = "2026, the Piecewise authors"  # noqa: A001  (the name that Sphinx r
 
 extensions = [
     "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
     "sphinx.ext.napoleon",
     "sphinx.ext.mathjax",
     "sphinx.ext.viewcode",
     "myst_parser",
     "matplotlib.sphinxext.plot_directive",
     "sphinx_copybutton",
+    "sphinx_design",
 ]
 exclude_patterns = ["_build"]
 
-myst_enable_extensions = ["colon_fence", "dollarmath"]
+myst_enable_extensions = ["attrs_inline", "colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 
+autosummary_generate = False
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True, "imported-members": True, "show-inheritance": True}
 autodoc_typehints = "signature"
@@ -40,6 +53,16 @@ plot_apply_rcparams = True
 html_theme = "furo"
 html_title = "Piecewise"
 html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_show_sphinx = False
+html_theme_options = {
+    "light_css_variables": {"color-brand-primary": "#0b62a3", "color-brand-content": "#0b62a3"},
+    "dark_css_variables": {"color-brand-primary": "#7cbcf2", "color-brand-content": "#7cbcf2"},
+}
+
+# Formulae without a request that leaves the site: MathJax comes with a wheel, see `bundle_mathjax`.
+mathjax_path = "mathjax/tex-chtml.js"
+mathjax3_config = {"options": {"enableMenu": False}}  # the menu would load what is not bundled
 
 
 def as_restructured_text(docstring: str) -> str:
@@ -62,6 +85,41 @@ def rewrite(_app: Any, _what: str, _name: str, _object: Any, _options: Any, line
     lines[:] = as_restructured_text("\n".join(lines)).split("\n")
 
 
+def insert_benchmarks(_app: Any, page: str, source: list[str]) -> None:
+    """Writes figures and tables into a package's pages of benchmarks and peers, out of its kept results."""
+    if page.endswith(("/benchmarks", "/peers")):
+        source[0] = benchmark_page.filled(source[0], (HERE / page).with_name("benchmarks.json"))
+
+
+def insert_summaries(_app: Any, page: str, source: list[str]) -> None:
+    """Puts a table of the public names of a module where a page says `<!-- summary: MODULE -->`."""
+
+    def summary(match: re.Match[str]) -> str:
+        module = importlib.import_module(match[1])
+        names = [name for name in module.__all__ if not name.startswith("_")]
+        block = [f".. currentmodule:: {match[1]}", "", ".. autosummary::", "   :nosignatures:", ""]
+        return "\n".join(["```{eval-rst}", *block, *(f"   {name}" for name in names), "```"])
+
+    source[0] = re.sub(r"<!-- summary: ([\w.]+) -->", summary, source[0])
+
+
+def bundle_mathjax(app: Any, exception: Exception | None) -> None:
+    """Copies what our pages need of MathJax 3: its program for TeX, extensions of TeX, fonts; 2 MB of 24."""
+    wanted = re.compile(
+        r"static/(mathjax/(?:tex-chtml\.js|input/tex/extensions/.*|output/chtml/fonts/woff.*))"
+    )
+    if exception or app.builder.format != "html":
+        return
+    for file in files("sphinx-mathjax-offline") or []:
+        if match := wanted.search(file.as_posix()):
+            target = Path(app.outdir) / "_static" / match[1]
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file.locate(), target)
+
+
 def setup(app: Any) -> None:
     """Called by Sphinx."""
     app.connect("autodoc-process-docstring", rewrite, priority=400)
+    app.connect("source-read", insert_benchmarks)
+    app.connect("source-read", insert_summaries)
+    app.connect("build-finished", bundle_mathjax)

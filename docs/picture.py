@@ -1,6 +1,7 @@
-"""Draws the picture of the README: one panel for each package, all of it computed here.
+"""Draws the pictures of the README and of the documentation: one for each package, all of it computed here.
 
-Run `uv run python docs/picture.py`; it writes `docs/_static/packages-light.png` and `packages-dark.png`.
+Run `uv run python docs/picture.py`; it writes to `docs/_static`, for each scheme, the README's
+`packages-light.png` of all packages and `kspline-core-light.webp` of each.
 """
 
 from __future__ import annotations
@@ -147,18 +148,26 @@ PANELS = {
 }
 
 
+def panel(figure: Figure, place: tuple[int, int, int], name: str, draw: Callable[[Axes], None]) -> Axes:
+    """Draws the picture of one package into a place of a figure."""
+    axes = figure.add_subplot(*place, projection="3d" if name == "nurbs-diff" else None)
+    draw(axes)
+    axes.set_axis_off()
+    return axes
+
+
 def main() -> None:
     panels = {name: make() for name, make in PANELS.items()}
     for scheme in style.SCHEMES:
         with style.drawing(scheme):
             figure = Figure(figsize=(15, 3.4), layout="constrained")
             for k, (name, draw) in enumerate(panels.items(), start=1):
-                projection = "3d" if name == "nurbs-diff" else None
-                axes = figure.add_subplot(1, len(panels), k, projection=projection)
-                draw(axes)
-                axes.set_axis_off()
-                axes.set_title(name)
+                panel(figure, (1, len(panels), k), name, draw).set_title(name)
             figure.savefig(STATIC / f"packages-{scheme}.png", dpi=120)
+            for name, draw in panels.items():
+                figure = Figure(figsize=(3.2, 3.2), layout="constrained")
+                panel(figure, (1, 1, 1), name, draw)
+                figure.savefig(STATIC / f"{name}-{scheme}.webp", dpi=150, transparent=True)
 
 
 if __name__ == "__main__":

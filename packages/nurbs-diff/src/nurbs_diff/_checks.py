@@ -198,5 +198,5 @@ def check_weights(weights: Tensor | None, control_points: Tensor) -> None:
         place = torch.nonzero(~((weights > 0) & torch.isfinite(weights)))[0].tolist()
         raise ValueError(
             f"`weights` must be positive and finite; weights[{', '.join(map(str, place))}] = "
-            f"{float(weights[tuple(place)]):g}."
+            f"{weights[tuple(place)].item():g}."
         )

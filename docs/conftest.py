@@ -1,0 +1,20 @@
+"""Says at the end how many examples were executed."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pytest
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    examples = next((module for name, module in sys.modules.items() if name.endswith("test_examples")), None)
+    pages = examples.executed if examples else {}
+    passed = [report.nodeid for report in terminalreporter.getreports("passed")]
+    doctests = sum("::" in node and "test_examples" not in node for node in passed)
+    terminalreporter.write_line(
+        f"executed examples: {sum(pages.values())} blocks of {len(pages)} pages, "
+        f"{doctests} docstrings and pages of doctests"
+    )
