@@ -22,6 +22,7 @@ nox.options.error_on_missing_interpreters = True
 
 ROOT = Path(__file__).parent
 DIST = ROOT / "dist"
+SITE = ROOT / "docs" / "_build" / "html"
 SMOKE_RUNS = ROOT / ".nox" / "smoke-runs"
 PACKAGES = ["kspline-core", "nurbs-diff", "implicit-seg", "fem-diff", "fuzzy-metaballs"]
 BACKENDS = {"fuzzy-metaballs-native": "fuzzy-metaballs"}  # a wheel of its own -> the package whose part it is
@@ -76,19 +77,26 @@ def side_by_side(session: nox.Session, commands: dict[str, list[str]], **variabl
 
 
 def documentation(session: nox.Session) -> dict[str, list[str]]:
-    """The commands that run every example and build the pages."""
+    """The commands that run every example and build the pages, anew."""
+    shutil.rmtree(SITE, ignore_errors=True)
     sources = [f"packages/{package}/src" for package in WHEELS]
     options = ["-q", "--durations=5", "--doctest-modules", "--doctest-glob=*.rst"]
     return {
         "the examples": [*RUN, "pytest", *options, "docs", *sources, *session.posargs],
-        "the pages": [*RUN, "sphinx-build", "-q", "-W", "--keep-going", "-E", "docs", "docs/_build/html"],
+        "the pages": [*RUN, "sphinx-build", "-q", "-W", "--keep-going", "-E", "docs", str(SITE)],
     }
+
+
+def looked_at(session: nox.Session, *options: str) -> None:
+    """Looks at the built pages: every link, and pages of each kind in a browser."""
+    session.run(*RUN, "pytest", "-q", "docs/check_site.py", *options, external=True)
 
 
 @nox.session(venv_backend="none")
 def sources(session: nox.Session) -> None:
     """`docs`, `types` and `lint` side by side, as most of what they run keeps one core busy."""
     side_by_side(session, documentation(session) | TYPES | STYLE, **COMPILES_QUICKLY)
+    looked_at(session, "-m", "not slow")
 
 
 @nox.session(venv_backend="none", default=False)
@@ -109,6 +117,14 @@ def types(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """The documentation without a warning, and every example in it and in the docstrings executed."""
     side_by_side(session, documentation(session), **COMPILES_QUICKLY)
+    looked_at(session, "-m", "not slow")
+
+
+@nox.session(venv_backend="none", default=False)
+def site(session: nox.Session) -> None:
+    """Builds the pages, and looks at every one of them in a browser."""
+    session.run(*documentation(session)["the pages"], external=True, env=COMPILES_QUICKLY)
+    looked_at(session, *session.posargs)
 
 
 def build(package: str, folder: Path) -> list[str]:

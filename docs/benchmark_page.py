@@ -78,7 +78,7 @@ def bars(results: dict[str, Any]) -> list[str]:
         if group != heading:
             lines.append(f'<p class="bars-group">{html.escape(group)}</p>')
             heading = group
-        label = peer if row == "ours" else f"{row}, {peer}"
+        label = peer if row == "ours" else f"{peer} / {row}"
         at = 100 * (math.log(value) - low) / (high - low)
         kind, left, width = ("ahead", one, at - one) if value >= 1 else ("behind", at, one - at)
         lines.append(
@@ -93,12 +93,12 @@ def bars(results: dict[str, Any]) -> list[str]:
 
 def tables(results: dict[str, Any]) -> list[str]:
     """A heading and a table for each group."""
-    lines: list[str] = []
+    lines: list[str] = ["## Everything measured", ""]
     for group in results["groups"]:
         rows = group["rows"]
         keys = dict.fromkeys(key for row in rows for key in row)
         columns = [key for key in keys if key not in ("name", "seconds")]
-        lines += [f"## {group['name']}", "", f"| | {' | '.join(['least time', *columns])} |"]
+        lines += [f"### {group['name']}", "", f"| | {' | '.join(['least time', *columns])} |"]
         lines.append("|---|" + "---:|" * (len(columns) + 1))
         for row in rows:
             cells = [row["name"], seconds(row["seconds"]), *(number(row.get(column)) for column in columns)]

@@ -103,6 +103,14 @@ def insert_summaries(_app: Any, page: str, source: list[str]) -> None:
     source[0] = re.sub(r"<!-- summary: ([\w.]+) -->", summary, source[0])
 
 
+def drop_modules_without_source(app: Any) -> list[Any]:
+    """Takes `builtins`, where our constants come from, out of the index of sources: it has no page there."""
+    modules = app.env._viewcode_modules
+    for name in [name for name, entry in modules.items() if not entry]:
+        del modules[name]
+    return []
+
+
 def bundle_mathjax(app: Any, exception: Exception | None) -> None:
     """Copies what our pages need of MathJax 3: its program for TeX, extensions of TeX, fonts; 2 MB of 24."""
     wanted = re.compile(
@@ -122,4 +130,5 @@ def setup(app: Any) -> None:
     app.connect("autodoc-process-docstring", rewrite, priority=400)
     app.connect("source-read", insert_benchmarks)
     app.connect("source-read", insert_summaries)
+    app.connect("html-collect-pages", drop_modules_without_source, priority=400)  # before viewcode's own
     app.connect("build-finished", bundle_mathjax)
