@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def test_what_the_page_says(html):
     assert 'alt="Places &lt;after&gt; each &#34;epoch&#34; &amp; more."' in html
     # papers and experiments, in the order of their names
     assert re.findall(r'<h[23] id="([^"]*)">', html) == [
-        "overview", "paper-other", "other.walk", "paper-toy", "toy.single", "toy.walk", "left-out",
+        "overview", "forest", "paper-other", "other.walk", "paper-toy", "toy.single", "toy.walk", "left-out",
     ]  # fmt: skip
     assert all(f'href="#{name}"' in html for name in ("other.walk", "toy.single", "toy.walk"))
     # what is not shown, and why
@@ -58,7 +59,27 @@ def test_the_page_needs_nothing_else(html):
     assert all(address.startswith(("data:", "#")) for address in addresses)
     assert "@import" not in html
     assert "url(" not in html
-    assert "<script" not in html
+    assert re.findall(r"(?:https?:)?//\w+\.\w+", html) == []
+    # the page's own scripts only, each with the number that is made for this page
+    (nonce,) = set(re.findall(r'nonce="([^"]*)"', html))
+    assert (
+        f"default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; script-src 'nonce-{nonce}'"
+        in html
+    )
+    kinds = Counter(re.findall(r"<script ([^>]*)>", html))
+    assert kinds == {
+        f'nonce="{nonce}"': 2,
+        'type="text/plain" id="library"': 1,  # once, though two experiments have a scene
+        'type="application/json"': 2,
+    }
+
+
+def test_a_page_without_scenes_has_no_library(repro):
+    repro("run", "toy.two")
+    repro("report")
+    html = Path("report.html").read_text()
+    assert 'id="library"' not in html
+    assert len(html) < 100_000
 
 
 def test_pictures_are_those_of_the_run_in_both_schemes(html, run_of):

@@ -51,7 +51,7 @@ def test_one_seed_has_no_deviation(toys):
 
 def test_all_that_makes_a_run_is_recorded(folder):
     read = json.loads((folder / result.NAME).read_text())
-    assert read["schema"] == 1
+    assert read["schema"] == 2
     assert read["identity"]["settings"] == {"epochs": 4, "pause": 0.0, "sizes": [1, 2], "draws": False}
     assert read["identity"]["data"] == {"a.png": "0" * 64}
     environment = read["environment"]
@@ -67,7 +67,7 @@ def test_all_that_makes_a_run_is_recorded(folder):
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
-        (lambda r: r.update(schema=2), "its schema is 2, this version reads 1"),
+        (lambda r: r.update(schema=3), "its schema is 3, this version reads 1 and 2"),
         (lambda r: r.pop("figures"), "it has no `figures`"),
         (lambda r: r.update(extra=1), "it has an unknown `extra`"),
         (lambda r: r["figures"][0].update(mean="1"), r'`figures\[0\].mean` is "1" where a float is expected'),
@@ -90,6 +90,21 @@ def test_a_picture_that_is_missing(folder):
     picture = {"name": "a", "caption": "", "width": 1, "height": 1, "light": "identity.json", "dark": "b.png"}
     change(folder, lambda r: r["pictures"].append(picture))
     with pytest.raises(UserError, match=r"its picture b.png is missing"):
+        result.read(folder)
+
+
+def test_a_result_of_the_first_schema_is_read_as_ever(folder):
+    change(folder, lambda r: (r.update(schema=1), r.pop("scenes")))
+    read = result.read(folder)
+    assert read.schema == 1
+    assert read.scenes == ()
+    assert read.figures
+
+
+def test_a_picture_outside_the_folder_is_refused(folder):
+    picture = {"name": "a", "caption": "", "width": 1, "height": 1, "light": "../x.png", "dark": "b.png"}
+    change(folder, lambda r: r["pictures"].append(picture))
+    with pytest.raises(UserError, match=r"its picture \.\./x.png lies outside its folder"):
         result.read(folder)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 import sys
 import time
@@ -16,6 +17,7 @@ from repro.experiment import Band, Experiment, Figure, Paper
 if TYPE_CHECKING:
     from matplotlib import figure
 
+    from repro import scene
     from repro.context import Context
 
 PAPER = Paper(key="toy", authors="Euler & Co.", title="On <lines> & curves", venue="Basel 1744")
@@ -34,6 +36,23 @@ class Settings:
     """A tuple, which becomes a list in JSON."""
     draws: bool = True
     """Whether there are pictures, which take their time."""
+
+
+def hill() -> list[scene.Part]:
+    """A surface coloured by its height, a second one, a net and dots."""
+    from repro import scene
+
+    u = [k / 20 for k in range(21)]
+    grid = [[[x, y, 0.3 * math.sin(3 * x) * math.cos(3 * y)] for y in u] for x in u]
+    flat = [[[x, y, 0.0] for y in u] for x in u]
+    dots = [[x, x, 0.4] for x in u]
+    heights = [[point[2] for point in row] for row in grid]
+    return [
+        scene.grid("hill </script><b>bold", grid, heights),
+        scene.grid("plain", flat),
+        scene.net("net", grid),
+        scene.points("dots", dots),
+    ]
 
 
 def walk(settings: Settings, context: Context) -> dict[str, float]:
@@ -58,6 +77,7 @@ def walk(settings: Settings, context: Context) -> dict[str, float]:
     if settings.draws:
         context.picture("walk", 'Places <after> each "epoch" & more.', draw)
         context.picture("square", "The same in a square.", draw, size=(3.0, 3.0))
+        context.scene("hill", "a hill </script> and its net", hill(), picture="walk")
     mean = sum(places) / len(places)
     return {"mean": mean, "large": 3e6 * mean, "elsewhere": 1234.5 * mean, "seconds": 0.25 * mean}
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from repro import scene
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -36,6 +38,10 @@ def draw(
         lambda figure: _surfaces(figure, cases, clouds, scores, models),
         size=(12.0, 6.4),
     )
+    for place, (title, k) in enumerate(cases.items()):
+        context.scene(
+            f"case_{place}", f"{title}, 4 x 4", _bodies(k, clouds, scores["dsa4"]), picture="surfaces", up="x"
+        )
     context.picture(
         "scores",
         "The two-sided Chamfer distances of all held-out patches, in order, for each model and for the true "
@@ -85,6 +91,17 @@ def _surfaces(
             axes.set_box_aspect((3, 3, 2), zoom=1.15)
             head = f"{model.label}\n" if row == 0 else ""
             axes.set_title(f"{head}{title}: {score.squared[k]:.3g}", fontsize="small")
+
+
+def _bodies(k: int, clouds: Tensor, score: Scores) -> list[scene.Part]:
+    from dsa.table4 import points_of
+
+    net = score.control_points[k]
+    return [
+        scene.grid("predicted surface", points_of(net.unsqueeze(0), 60)[0].cpu().numpy()),
+        scene.points("cloud", clouds[k].cpu().numpy()),
+        scene.net("control points", net.cpu().numpy()),
+    ]
 
 
 def _scores(figure: Figure, scores: Mapping[str, Scores], models: Sequence[Model]) -> None:

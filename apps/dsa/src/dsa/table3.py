@@ -12,6 +12,7 @@ import torch
 from dsa._table3_recipe import descend
 from dsa.paper import PAPER
 from nurbs_diff import SurfaceFit, fit_surface
+from repro import scene
 from repro.experiment import Band, Experiment, Figure
 
 if TYPE_CHECKING:
@@ -189,6 +190,7 @@ def _draw(context: Context, fixed: SurfaceFit, free: SurfaceFit) -> None:
         surfaces,
         size=(11.0, 4.2),
     )
+    _keep_scene(context, x, y, heights)
     context.picture(
         "errors",
         "How far the two surfaces lie from the function, seen from above, with their interior knots in "
@@ -204,6 +206,26 @@ def _draw(context: Context, fixed: SurfaceFit, free: SurfaceFit) -> None:
         section,
         size=(8.0, 4.0),
     )
+
+
+def _keep_scene(context: Context, x: np.ndarray, y: np.ndarray, heights: Mapping[str, np.ndarray]) -> None:
+    """The three surfaces to turn, in a box as in the picture, on every second point of the grid."""
+    target = heights["target"]
+    sides = [(x, 5.0), (y, 4.0), (target, 3.0)]
+
+    def boxed(z: np.ndarray) -> np.ndarray:
+        scaled = [
+            side * (given - own.min()) / np.ptp(own)
+            for (own, side), given in zip(sides, (x, y, z), strict=True)
+        ]
+        return np.stack(scaled, axis=-1)[::2, ::2]
+
+    parts = [scene.grid("the function", boxed(target))]
+    for title, z in heights.items():
+        if title != "target":
+            error = np.minimum(np.abs(z - target), 25.0)[::2, ::2]
+            parts.append(scene.grid(f"{title}; colour: |error in z|, up to 25", boxed(z), error))
+    context.scene("surfaces", "the function and its two surfaces", parts, picture="surfaces")
 
 
 def _knot_lines(

@@ -10,6 +10,7 @@ from skimage.measure import find_contours
 
 from implicit_seg import ImplicitSpline
 from implicit_splines._scores import METRICS
+from repro import scene
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -109,6 +110,12 @@ def draw(
         space,
         size=(8.0, 7.0),
     )
+    for name, index in (("best", best), ("worst", worst)):
+        volume = volumes[index]
+        outlines = {"true": volume.masks, "predicted": values["spline"][index] > 0}
+        parts = [_outlines(label, volume, masks) for label, masks in outlines.items() if masks.any()]
+        if parts:  # there may be nothing to outline
+            context.scene(name, f"volume {volume.name}", parts, picture="figure4_5")
     context.picture(
         "figure6",
         "Figure 6: box plots of the scores of "
@@ -187,6 +194,20 @@ def _near_the_middle(mask: np.ndarray) -> np.ndarray:
     points = np.concatenate(find_contours(np.pad(mask, 1).astype(float), 0.5)) - 1
     middle = np.argwhere(mask).mean(0)
     return points[np.linalg.norm(points - middle, axis=1).argmin()]
+
+
+def _outlines(label: str, volume: Volume, masks: np.ndarray) -> scene.Part:
+    """The outlines of all slices, half as high as wide together, rows running away from the reader."""
+    height, width = volume.images.shape[1:]
+    step = -(-len(volume) // STACKED)
+    span = max(1, volume.positions[-1] - volume.positions[0])
+    paths = []
+    for mask, position in zip(masks[::step], volume.positions[::step], strict=True):
+        z = 0.5 * width * (position - volume.positions[0]) / span
+        for loop in find_contours(np.pad(mask, 1).astype(float), 0.5):
+            row, column = loop.T - 1
+            paths.append(scene.path(label, np.stack([column, height - row, np.full(len(row), z)], axis=1)))
+    return scene.joined(label, paths)
 
 
 def _stack(ax: Axes3D, volume: Volume, masks: np.ndarray, color: str) -> None:

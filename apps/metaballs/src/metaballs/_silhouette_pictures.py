@@ -9,6 +9,7 @@ import numpy as np
 
 from fuzzy_metaballs import Camera, look_at, render
 from metaballs.rasterise import rasterise
+from repro import scene
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,6 +75,18 @@ def draw_pictures(
         "three sides. Hollows that no silhouette shows may stay open.",
         meshes,
         size=(8.0, 5.6),
+    )
+    context.scene(
+        "meshes",
+        "the rabbit and its reconstruction",
+        [
+            scene.mesh(
+                f"reconstruction from {fit.shape.components} Gaussians", surface.vertices, surface.faces
+            ),
+            scene.mesh("the mesh behind the silhouettes", *mesh),
+        ],
+        picture="meshes",
+        up="y",
     )
 
     chosen = np.linspace(0, len(truth) - 1, min(6, len(truth))).round().astype(int)

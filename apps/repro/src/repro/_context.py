@@ -6,17 +6,20 @@ import io
 import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from repro import atomic, style
+from repro.context import Up  # noqa: TC001  (`schema.decode` reads the annotation)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
     from matplotlib.figure import Figure
 
     from repro.display import Display
+    from repro.scene import Part
 
 DENSITY = 2  # image dots per CSS pixel, for the sharp screens of phones
 DOTS = 100  # CSS pixels per inch of a figure
@@ -48,6 +51,27 @@ class Picture:
     dark: str
 
 
+@dataclass(frozen=True)
+class Scene:
+    """What a picture shows, in space.
+
+    Attributes:
+        name: unique within the experiment.
+        caption: what it shows, in a few words.
+        picture: name of the picture it belongs to.
+        up: the axis that points upwards.
+        file: of `repro.scene.pack`, relative to the folder of the run.
+        sha256: checksum of that file.
+    """
+
+    name: str
+    caption: str
+    picture: str
+    up: Up
+    file: str
+    sha256: str
+
+
 class RunContext:
     """What `Experiment.run` is called with; see `repro.context.Context`."""
 
@@ -60,6 +84,7 @@ class RunContext:
         self._run = run
         self._display = display
         self._drawn: set[str] = set()
+        self._kept: set[str] = set()
 
     def progress(self, description: str) -> Callable[[int, int, float], None]:
         return self._display.bar(description)
@@ -76,13 +101,7 @@ class RunContext:
         *,
         size: tuple[float, float] = (8.0, 4.5),
     ) -> None:
-        if not name.replace("_", "").replace("-", "").isalnum():
-            raise ValueError(f"`name` must be a file name of letters, digits, `_` and `-`; got {name!r}.")
-        if name in self._drawn:
-            raise ValueError(
-                f"`name`: a picture {name!r} is there already. Names are unique within an experiment."
-            )
-        self._drawn.add(name)
+        _new_name(name, self._drawn, "picture")
         if self.seed:
             return
         from matplotlib.figure import Figure
@@ -104,6 +123,56 @@ class RunContext:
         # an index, not a list in memory: what was drawn before a kill is still there when the run is resumed
         kept = [p for p in pictures(self._run) if p.name != name]
         atomic.write_json(folder / "index.json", [asdict(p) for p in (*kept, picture)])
+
+    def scene(self, name: str, caption: str, parts: Sequence[Part], *, picture: str, up: Up = "z") -> None:
+        check_scene(name, parts, picture, up, kept=self._kept, drawn=self._drawn)
+        if self.seed:
+            return
+        from repro.scene import pack
+
+        folder = self.folder / "scenes"
+        folder.mkdir(exist_ok=True)
+        path = folder / f"{name}.npz"
+        content = pack(parts)
+        atomic.write(path, content)
+        file = path.relative_to(self._run).as_posix()
+        scene = Scene(name, caption, picture, up, file, sha256(content).hexdigest())
+        kept = [s for s in scenes(self._run) if s.name != name]
+        atomic.write_json(folder / "index.json", [asdict(s) for s in (*kept, scene)])
+
+
+def check_scene(
+    name: str, parts: Sequence[Part], picture: str, up: str, *, kept: set[str], drawn: Collection[str]
+) -> None:
+    """Checks what `Context.scene` is called with, and adds its name to the `kept` ones.
+
+    Raises:
+        ValueError: it cannot be shown.
+    """
+    from repro.scene import check_size  # it needs NumPy, which the command does not
+
+    _new_name(name, kept, "scene")
+    if picture not in drawn:
+        raise ValueError(f"`picture`: no picture {picture!r} has been drawn. Draw it before its scene.")
+    if up not in ("x", "y", "z"):
+        raise ValueError(f"`up` must be x, y or z; got {up!r}.")
+    check_size(parts)
+
+
+def _new_name(name: str, known: set[str], kind: str) -> None:
+    if not name.replace("_", "").replace("-", "").isalnum():
+        raise ValueError(f"`name` must be a file name of letters, digits, `_` and `-`; got {name!r}.")
+    if name in known:
+        raise ValueError(
+            f"`name`: a {kind} {name!r} is there already. Names are unique within an experiment."
+        )
+    known.add(name)
+
+
+def scenes(run: Path) -> tuple[Scene, ...]:
+    """Returns the scenes of a run in the order in which they were kept."""
+    index = run / "seed-0" / "scenes" / "index.json"
+    return tuple(Scene(**entry) for entry in json.loads(index.read_text())) if index.is_file() else ()
 
 
 def pictures(run: Path) -> tuple[Picture, ...]:

@@ -33,6 +33,7 @@ examples:
   repro run dsa --preset quick --seeds 3  all experiments of a paper, larger
   repro run dsa.table3 --help             with the settings of this experiment
   repro report                            the page over all finished runs
+  repro report --papers dsa --csv a.csv   over those of a paper, with its figures as a table
   repro data                              the papers' data sets, and which experiment reads which
 
 Experiments compute on one thread unless the variable OMP_NUM_THREADS says otherwise.
@@ -76,12 +77,20 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """Writes one page over the newest finished run of each experiment."""
+    """Writes one page over all finished runs: the best of each experiment, and the figures' history."""
 
     runs: Path = Path("runs")
     """Folder of the runs."""
     output: Path = Path("report.html")
     """File to write."""
+    papers: tuple[str, ...] = ()
+    """Papers (dsa metaballs); without these and --experiments, all."""
+    experiments: tuple[str, ...] = ()
+    """Experiments (dsa.table3), beside those of the papers."""
+    csv: Path | None = None
+    """File to write too: a row for every figure of every run, with all digits."""
+    latex: Path | None = None
+    """File to write too: LaTeX tables of the figures on the page, for the package booktabs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,7 +191,18 @@ def report(command: Report) -> int:
     """Writes the page."""
     from repro import report as pages
 
-    print(_describe(pages.write(command.runs, command.output)))
+    page = pages.write(
+        command.runs,
+        command.output,
+        papers=command.papers,
+        experiments=command.experiments,
+        csv=command.csv,
+        tables=command.latex,
+    )
+    print(_describe(page))
+    for file in (command.csv, command.latex):
+        if file:
+            print(file.resolve())
     return 0
 
 

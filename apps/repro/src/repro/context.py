@@ -1,14 +1,18 @@
-"""What an experiment gets from the runner: a seed, a device, a folder, a progress bar, a log, pictures."""
+"""What an experiment gets from the runner: seed, device, folder, progress bar, log, pictures, scenes."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from matplotlib.figure import Figure
+
+    from repro.scene import Part
+
+Up = Literal["x", "y", "z"]
 
 
 class Context(Protocol):
@@ -54,5 +58,23 @@ class Context(Protocol):
             caption: one or two sentences that say what is seen; also the text for readers who do not see it.
             draw: called twice, so it must not change what it draws from.
             size: width and height in inches at 100 dots an inch.
+        """
+        ...
+
+    def scene(self, name: str, caption: str, parts: Sequence[Part], *, picture: str, up: Up = "z") -> None:
+        """Keeps what a picture shows in space, so that a reader of the page can turn it.
+
+        Below the picture stands a button that opens the view, in which each body can be hidden. Of several
+        meshes the first is shown at the start. Scenes are kept for the first seed of a run only.
+
+        Args:
+            name: file name without ending, unique among the experiment's scenes.
+            caption: what it shows, in a few words: the name of the button.
+            parts: bodies, from `repro.scene.mesh`, `grid`, `lines`, `net`, `path` and `points`.
+            picture: name of the picture it belongs to, drawn before.
+            up: the axis that points upwards.
+
+        Raises:
+            ValueError: there is nothing to show, too much of it, or no such picture.
         """
         ...

@@ -5,20 +5,23 @@ from __future__ import annotations
 import base64
 import io
 import re
+import secrets
 from collections import Counter
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from repro import atomic, numbers, result, store, style, tables
+from repro import atomic, export, forest, history, latex, numbers, result, selection, store, style, tables
 from repro._context import now
 from repro.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     from markupsafe import Markup
 
+    from repro.history import History
     from repro.result import Measured, Result
 
 THOROUGH = ("smoke", "quick", "paper")
@@ -32,11 +35,13 @@ class Shown:
         folder: it lies in.
         result: it has.
         others: how many finished runs of the experiment are not shown, by preset.
+        history: all of them, and how each figure went over them.
     """
 
     folder: Path
     result: Result
     others: dict[str, int]
+    history: History
 
     @property
     def headline(self) -> Measured:
@@ -62,25 +67,55 @@ class Page:
     pictures: int
 
 
-def write(runs: Path, output: Path) -> Page:
-    """Writes the page.
+def write(
+    runs: Path,
+    output: Path,
+    *,
+    papers: Collection[str] = (),
+    experiments: Collection[str] = (),
+    csv: Path | None = None,
+    tables: Path | None = None,
+) -> Page:
+    """Writes the page, and the same figures as CSV and LaTeX where asked for.
+
+    Args:
+        runs: folder of the runs.
+        output: file of the page.
+        papers: keys, such as `dsa`; with `experiments` empty too, all.
+        experiments: names; they come beside those of the papers.
+        csv: file for every figure of every finished run.
+        tables: file for LaTeX tables of the runs on the page.
 
     Raises:
-        UserError: there are no finished runs, a result is damaged, or the file cannot be written.
+        UserError: there are no finished runs, a name is unknown, a result is damaged, or a file cannot be
+            written.
     """
     if not runs.is_dir():
         raise UserError(
             f"There is no folder {runs}. Name the runs with --runs, or make some with repro demo."
         )
-    folders = [run for experiment in store.folders(runs) for run in store.folders(experiment)]
+    folders = [
+        run
+        for experiment in store.folders(runs)
+        for run in store.folders(experiment)
+        if selection.concerns(run, papers=papers, experiments=experiments) or (run / result.NAME).exists()
+    ]
     finished = [folder for folder in folders if (folder / result.NAME).exists()]
     left_out = [(folder, _why_left_out(folder)) for folder in folders if folder not in finished]
-    shown = choose([(folder, result.read(folder)) for folder in finished])
-    if not shown:
+    read = [(folder, result.read(folder)) for folder in finished]
+    if not read:
         raise UserError(f"{runs} holds no finished run. Make some with repro demo or repro run.")
-    html = render(shown, left_out)
-    check_output(output)
-    atomic.write(output, html)
+    chosen = selection.select(read, papers=papers, experiments=experiments)
+    shown = choose(chosen)
+    contents = {output: render(shown, left_out)}
+    if csv:
+        contents[csv] = export.table(chosen)
+    if tables:
+        contents[tables] = latex.table(run.result for group in _by_paper(shown) for run in group)
+    for file in contents:
+        check_output(file)
+    for file, content in contents.items():
+        atomic.write(file, content)
     return Page(output, output.stat().st_size, tuple(shown), sum(len(run.result.pictures) for run in shown))
 
 
@@ -106,7 +141,8 @@ def choose(finished: list[tuple[Path, Result]]) -> list[Shown]:
     by_name = sorted(finished, key=lambda run: run[1].identity.experiment)
     for _, group in groupby(by_name, key=lambda run: run[1].identity.experiment):
         *others, (folder, best) = sorted(group, key=rank)
-        shown.append(Shown(folder, best, dict(Counter(other.identity.preset for _, other in others))))
+        counts = dict(Counter(other.identity.preset for _, other in others))
+        shown.append(Shown(folder, best, counts, history.trace([*others, (folder, best)], folder)))
     return shown
 
 
@@ -121,11 +157,36 @@ def render(shown: list[Shown], left_out: list[tuple[Path, str]]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(numbers=numbers, duration=tables.duration, embed=embed, cause=cause)
+    turned = any(run.result.scenes for run in shown)
+    if turned:
+        from repro import views
+
+        colours = {
+            name: {"card": scheme.card, "text": scheme.text, "cycle": scheme.cycle}
+            for name, scheme in style.SCHEMES.items()
+        }
+        environment.globals.update(packed=views.packed, library=views.library(), schemes_for_views=colours)
+    environment.globals.update(
+        numbers=numbers,
+        duration=tables.duration,
+        embed=embed,
+        cause=cause,
+        described=history.described,
+        history_limits=(history.TABLED, history.HINTED),
+        words=forest.words,
+    )
     environment.filters["prose"] = prose
     papers = [(group[0].result.paper, group) for group in _by_paper(shown)]
     return environment.get_template("page.html").render(
-        papers=papers, shown=shown, left_out=left_out, schemes=style.SCHEMES, now=now()
+        papers=papers,
+        shown=shown,
+        forest=forest.plant((paper, [run.result for run in group]) for paper, group in papers),
+        left_out=left_out,
+        schemes=style.SCHEMES,
+        now=now(),
+        turned=turned,
+        # scripts run with this number only, which nobody knew who wrote a result that is shown
+        nonce=secrets.token_urlsafe(16),
     )
 
 
@@ -140,7 +201,7 @@ def embed(picture: Path) -> str:
     smaller = io.BytesIO()
     try:
         Image.open(picture).convert("RGB").save(smaller, format="WEBP", lossless=True, quality=20, method=1)
-    except OSError as error:
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
         raise UserError(f"{picture} is damaged. Move its run away and run again.") from error
     return f"data:image/webp;base64,{base64.b64encode(smaller.getvalue()).decode()}"
 

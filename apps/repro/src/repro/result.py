@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from repro import atomic, schema
-from repro._context import Picture  # noqa: TC001  (`schema.decode` reads the annotations, here and below)
+from repro._context import Picture, Scene  # noqa: TC001  (`schema.decode` reads the annotations, here and below)
 from repro.environment import Environment  # noqa: TC001
 from repro.errors import ExperimentError, UserError
 from repro.experiment import Paper  # noqa: TC001
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
     from repro.experiment import Experiment, Figure
 
-SCHEMA = 1
+SCHEMA = 2
+READ = (1, 2)
+"""Schema 1 has no `scenes`."""
 NAME = "result.json"
 
 
@@ -101,6 +103,7 @@ class Result:
         seeds: how each went.
         started: UTC.
         finished: UTC.
+        scenes: of the first seed; what can be turned.
     """
 
     schema: int
@@ -116,6 +119,7 @@ class Result:
     seeds: tuple[Seed, ...]
     started: str
     finished: str
+    scenes: tuple[Scene, ...] = ()
 
 
 def check(experiment: Experiment[Any], values: Mapping[str, Any]) -> dict[str, float]:
@@ -182,12 +186,16 @@ def read(folder: Path) -> Result:
     path = folder / NAME
     try:
         result = schema.decode(path.read_text(encoding="utf-8"), Result)
-        if result.schema != SCHEMA:
-            raise ValueError(f"its schema is {result.schema}, this version reads {SCHEMA}")
-        for picture in result.pictures:
-            for file in (picture.light, picture.dark):
-                if not (folder / file).is_file():
-                    raise ValueError(f"its picture {file} is missing")
+        if result.schema not in READ:
+            raise ValueError(
+                f"its schema is {result.schema}, this version reads {' and '.join(map(str, READ))}"
+            )
+        files = [("picture", file) for picture in result.pictures for file in (picture.light, picture.dark)]
+        for kind, file in (*files, *(("scene", scene.file) for scene in result.scenes)):
+            if not (folder / file).resolve().is_relative_to(folder.resolve()):  # a stranger's, or altered
+                raise ValueError(f"its {kind} {file} lies outside its folder")
+            if not (folder / file).is_file():
+                raise ValueError(f"its {kind} {file} is missing")
     except (OSError, ValueError) as error:
         raise UserError(
             f"{path} is no result that can be read: {error}. Move {folder} away and run again."

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from repro import atomic, environment, markdown, result, schema, store
-from repro._context import RunContext, append, now, pictures
+from repro._context import RunContext, append, now, pictures, scenes
 from repro.errors import ExperimentError, UserError
 from repro.identity import identify
 from repro.result import Result, Seed
@@ -167,4 +167,5 @@ def _gather(job: Job, identity: Identity, seeds: tuple[Seed, ...], folder: Path)
         seeds=seeds,
         started=store.marker(folder).started,
         finished=now(),
+        scenes=scenes(folder),
     )

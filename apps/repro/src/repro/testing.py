@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from repro import style
+from repro._context import check_scene
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from matplotlib.figure import Figure
+
+    from repro.context import Up
+    from repro.scene import Part
 
 
 class Broken(Exception):  # noqa: N818  (it stands for a kill, not for an error)
@@ -30,6 +34,7 @@ class RecordingContext:
         lines: what was logged.
         steps: what was reported: description, step, total.
         pictures: captions by name. Every picture has been drawn in both schemes.
+        scenes: what can be turned, by name.
     """
 
     def __init__(
@@ -47,6 +52,7 @@ class RecordingContext:
         self.lines: list[str] = []
         self.steps: list[tuple[str, int, int]] = []
         self.pictures: dict[str, str] = {}
+        self.scenes: dict[str, list[Part]] = {}
         self._breaks_at_line = breaks_at_line
         self._breaks_at_step = breaks_at_step
         self._schemes = style.SCHEMES if draws else ()
@@ -89,3 +95,8 @@ class RecordingContext:
                 figure.canvas.draw()
             if not figure.axes:
                 raise ValueError(f"`draw`: the picture {name!r} is empty.")
+
+    def scene(self, name: str, caption: str, parts: Sequence[Part], *, picture: str, up: Up = "z") -> None:
+        """See `repro.context.Context`."""
+        check_scene(name, parts, picture, up, kept=set(self.scenes), drawn=self.pictures)
+        self.scenes[name] = list(parts)
