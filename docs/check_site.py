@@ -16,7 +16,7 @@ import pytest
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "tests-integration"))
-import page  # noqa: E402
+import page  # noqa: E402  # pyright: ignore[reportMissingImports]
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -29,6 +29,11 @@ extensions = [
     "sphinx_design",
 ]
 exclude_patterns = ["_build"]
+nitpicky = True
+nitpick_ignore_regex = [
+    ("py:class", ".*"),  # types in signatures, of torch and jaxtyping above all
+    ("py:obj", r"nurbs_diff\._refinement\.operations\.Spline|repro\.experiment\.S"),  # their type variables
+]
 
 myst_enable_extensions = ["attrs_inline", "colon_fence", "dollarmath"]
 myst_heading_anchors = 3

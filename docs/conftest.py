@@ -1,12 +1,15 @@
-"""Says at the end how many examples were executed."""
+"""Says at the end how many examples were executed; makes the modules beside this one importable."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
