@@ -239,7 +239,7 @@ def integration(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none", default=False)
-@nox.parametrize("package", WHEELS, ids=WHEELS)
+@nox.parametrize("package", PACKAGES, ids=PACKAGES)
 def bench(session: nox.Session, package: str) -> None:
     """One package's benchmarks, each beside its peer; keeps the figures that the documentation shows."""
     results = str(Path(session.create_tmp()) / "results.json")
