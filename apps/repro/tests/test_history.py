@@ -96,6 +96,15 @@ def test_many_runs_stay_inside_the_plot_and_light(made, count):
     assert f"History: {count} finished runs" in html
 
 
+def test_a_figure_that_other_runs_lack_and_a_setting_that_a_run_lacks(made):
+    folder, old = made(0)
+    old = replace(old, figures=(replace(old.figures[0], key="renamed"),), changed=("gone",))
+    runs = [(folder, old), made(1)]
+    html = report.render([report.Shown(*runs[1], {"smoke": 1}, history.trace(runs, runs[1][0]))], [])
+    assert html.count('class="plot"') == 2
+    assert "gone = None" in html
+
+
 def test_one_run_has_no_history(made):
     runs = [made(0)]
     traced = history.trace(runs, runs[0][0])

@@ -69,6 +69,7 @@ def test_all_that_makes_a_run_is_recorded(folder):
     [
         (lambda r: r.update(schema=3), "its schema is 3, this version reads 1 and 2"),
         (lambda r: r.pop("figures"), "it has no `figures`"),
+        (lambda r: r.update(figures=[]), "it has no figures"),
         (lambda r: r.update(extra=1), "it has an unknown `extra`"),
         (lambda r: r["figures"][0].update(mean="1"), r'`figures\[0\].mean` is "1" where a float is expected'),
         (lambda r: r["figures"][0]["paper"].pop("value"), r"figures\[0\].paper has no `value`"),
@@ -143,6 +144,11 @@ def test_numbers_of_other_libraries_become_plain_floats(toys):
     checked = result.check(toys.WALK, values)
     assert all(type(value) is float for value in checked.values())
     assert statistics.fmean(checked.values()) == 0.5
+
+
+def test_a_number_that_would_be_an_infinity():
+    with pytest.raises(ValueError, match="it holds 1e999, which is too large"):
+        schema.decode("1e999", float)  # pyright: ignore[reportArgumentType]
 
 
 def test_a_whole_number_in_the_place_of_a_float():

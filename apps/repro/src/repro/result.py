@@ -190,6 +190,8 @@ def read(folder: Path) -> Result:
             raise ValueError(
                 f"its schema is {result.schema}, this version reads {' and '.join(map(str, READ))}"
             )
+        if not result.figures:
+            raise ValueError("it has no figures")
         files = [("picture", file) for picture in result.pictures for file in (picture.light, picture.dark)]
         for kind, file in (*files, *(("scene", scene.file) for scene in result.scenes)):
             if not (folder / file).resolve().is_relative_to(folder.resolve()):  # a stranger's, or altered

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import types
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -18,13 +19,21 @@ def decode(text: str, kind: type[T]) -> T:
             the wrong type; the message says where.
     """
     try:
-        return _build(json.loads(text, parse_constant=_refuse), kind, "")
+        return _build(json.loads(text, parse_constant=_refuse, parse_float=_finite), kind, "")
     except json.JSONDecodeError as error:
         raise ValueError(f"it is not JSON (line {error.lineno}: {error.msg})") from error
 
 
 def _refuse(constant: str) -> None:
     raise ValueError(f"it holds {constant}")
+
+
+def _finite(text: str) -> float:
+    """A number too large for a float would become an infinity."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"it holds {text}, which is too large")
+    return value
 
 
 def _build(value: Any, kind: Any, where: str) -> Any:
