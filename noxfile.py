@@ -234,8 +234,25 @@ def papers(session: nox.Session) -> None:
 def integration(session: nox.Session) -> None:
     """The apps, packages together, and the page over what `papers` has run, in a browser."""
     options = ["-q", "--durations=5", *SIDE_BY_SIDE, "--dist=loadfile"]  # fixtures of a file run experiments
-    tests = ["pytest", *options, "apps", "tests-integration", *session.posargs]
+    tests = [
+        "pytest",
+        *options,
+        "apps",
+        "tests-integration",
+        "tests-faults",
+        "-m",
+        "not slow",
+        *session.posargs,
+    ]
     session.run(*RUN, *tests, external=True, env=COMPILES_QUICKLY | {"SMOKE_RUNS": str(SMOKE_RUNS)})
+
+
+@nox.session(venv_backend="none", default=False)
+def faults(session: nox.Session) -> None:
+    """`tests-faults` at full size: 60 kills and thousands of damaged files a reader, about half an hour."""
+    sizes = {"FAULTS_KILLS": "60", "FAULTS_CASES": "3000"}
+    sizes = {name: os.environ.get(name, size) for name, size in sizes.items()}
+    session.run(*RUN, "pytest", "-q", "tests-faults", *session.posargs, external=True, env=sizes)
 
 
 @nox.session(venv_backend="none", default=False)

@@ -24,5 +24,5 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
     assert load_arrays(tmp_path / "a.npz") is None
     save_arrays(tmp_path / "a.npz", {"a": np.arange(1000)})
     (tmp_path / "a.npz").write_bytes((tmp_path / "a.npz").read_bytes()[:50])
-    with pytest.raises(ValueError, match=r"a\.npz cannot be read; delete it"):
+    with pytest.raises(ValueError, match=r"a\.npz cannot be read .*Delete it"):
         load_arrays(tmp_path / "a.npz")

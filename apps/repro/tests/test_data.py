@@ -299,7 +299,9 @@ def test_a_proxy_that_does_not_answer(server, tmp_path, monkeypatch):
 def test_a_full_disk(server, tmp_path):
     server.behave["/a"] = plain(CONTENT)
     (tmp_path / "a.bin.part").symlink_to("/dev/full")  # the kernel itself says that there is no room
-    with pytest.raises(RoomError, match=r"the disk is full\. Make room or take another --folder; the same"):
+    with pytest.raises(
+        RoomError, match=r"the disk is full .*MB free\)\. Make room or take another --folder; the same"
+    ):
         get(file_of(server), tmp_path)
 
 

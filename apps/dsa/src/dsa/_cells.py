@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from skimage import color
 
-from dsa._image_set import assemble, read
+from dsa._image_set import assemble, read, stack_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,8 +50,8 @@ def load(folder: Path, size: int) -> ImageSet | None:
         pairs = [_frame_pair(path, folder / "masks" / f"{path.stem}.png") for path in frames]
         label = "images of nuclei (BBBC039)"
     elif (folder / ARRAYS).is_file():
-        with np.load(folder / ARRAYS) as file:
-            pairs = list(zip(file["image"], file["instance"] > 0, strict=True))
+        images, instances = stack_of(folder / ARRAYS, "image", "instance")
+        pairs = list(zip(images, instances > 0, strict=True))
         label = f"images of nuclei ({ARRAYS}, of BBBC038)"
     else:
         return None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dsa._image_set import assemble, read
+from dsa._image_set import assemble, read, stack_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,8 +43,8 @@ def load(folder: Path, size: int) -> ImageSet | None:
         if (base / IMAGES).is_dir() and (base / MASKS).is_dir():
             return _published(base, size)
     if (folder / ARRAYS).is_file():
-        with np.load(folder / ARRAYS) as file:
-            images, masks = file["image"] / np.float32(255), file["mask"] > 0
+        images, masks = stack_of(folder / ARRAYS, "image", "mask")
+        images, masks = images / np.float32(255), masks > 0
         return assemble("Weizmann horses", f"Weizmann horses ({ARRAYS})", list(images), list(masks), size)
     return None
 

@@ -10,6 +10,8 @@ import tifffile
 from PIL import Image
 from skimage import transform
 
+from repro.arrays import read_arrays
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -108,3 +110,24 @@ def read(path: Path) -> Shaped[np.ndarray, "height width *channels"]:
             return np.asarray(image.convert("RGB") if image.mode == "P" else image)
     except Exception as error:  # readers raise whatever they like about a damaged file
         raise ValueError(f"{path}: cannot be read ({error}). Copy it anew.") from error
+
+
+def stack_of(path: Path, images: str, masks: str) -> tuple[np.ndarray, np.ndarray]:
+    """Reads images (n, height, width) or (n, height, width, channels) and their masks (n, height, width).
+
+    Raises:
+        ValueError: the file cannot be read, or its arrays do not go together or hold no finite numbers.
+    """
+    arrays = read_arrays(path, images, masks)
+    image, mask = arrays[images], arrays[masks]
+    for name, array in arrays.items():
+        if array.dtype.kind not in "biuf" or not np.isfinite(array).all():
+            raise ValueError(
+                f"{path}: `{name}` must hold finite numbers; it holds {array.dtype}. Fetch it again."
+            )
+    if image.ndim not in (3, 4) or mask.shape != image.shape[:3] or 0 in image.shape:
+        raise ValueError(
+            f"{path}: `{images}` has the shape {image.shape}, `{masks}` {mask.shape}; a mask for each image "
+            "is expected. Fetch it again."
+        )
+    return image, mask

@@ -9,6 +9,7 @@ import numpy as np
 
 from implicit_seg.files import read_image
 from implicit_splines._volumes import LABELS, SEPARATE, TEST, VALIDATION, Volume, Volumes
+from repro.arrays import read_arrays
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,15 +84,23 @@ def _read_volume(number: int, path: Path, tissue: Tissue) -> Volume:
 
 
 def _load_slices(path: Path, tissue: Tissue) -> Volumes:
-    with np.load(path, allow_pickle=False) as file:
-        if lacking := {"image", "label", "name"} - set(file.files):
-            raise ValueError(f"{path} has no array {', '.join(sorted(lacking))}.")
-        images, labels, names = file["image"], file["label"], file["name"]
+    arrays = read_arrays(path, "image", "label", "name")
+    images, labels, names = arrays["image"], arrays["label"], arrays["name"]
+    if images.dtype != np.uint8 or labels.dtype.kind not in "iu":
+        raise ValueError(
+            f"{path}: `image` and `label` must be whole numbers, the former uint8; got {images.dtype} "
+            f"and {labels.dtype}. Fetch it again."
+        )
+    if images.ndim != 3 or labels.shape != images.shape or names.shape != images.shape[:1]:
+        raise ValueError(
+            f"{path}: `image`, `label` and `name` do not go together; their shapes are {images.shape}, "
+            f"{labels.shape} and {names.shape}. Fetch it again."
+        )
     places: dict[int, list[tuple[int, int]]] = {}
     for index, name in enumerate(names):
         match = re.fullmatch(r"1(\d{3})_(\d+)", str(name))
         if match is None:
-            raise ValueError(f"{path}: name[{index}] is {str(name)!r}; 1003_120 is volume 3, slice 120.")
+            raise ValueError(f"{path}: name[{index}] is {str(name)[:40]!r}; 1003_120 is volume 3, slice 120.")
         places.setdefault(int(match[1]), []).append((int(match[2]), index))
     volumes = {}
     for number, slices in sorted(places.items()):

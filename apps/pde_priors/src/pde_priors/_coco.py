@@ -8,8 +8,6 @@ import numpy as np
 from skimage import draw
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from jaxtyping import Bool
 
 
@@ -36,7 +34,10 @@ def mask_of(segmentation: Any, shape: tuple[int, int]) -> Bool[np.ndarray, "heig
             f"a segmentation must be polygons or run lengths; got {type(segmentation).__name__}."
         )
     for polygon in segmentation:
-        corners = np.asarray(polygon, float)
+        try:
+            corners = np.asarray(polygon, float)
+        except (TypeError, OverflowError) as error:
+            raise ValueError(f"a polygon must be a list of numbers ({error}).") from error
         if corners.ndim != 1 or corners.size % 2 or corners.size < 6 or not np.isfinite(corners).all():
             raise ValueError(
                 f"a polygon must be at least three pairs of finite numbers; got {corners.size} numbers."
@@ -51,16 +52,18 @@ def _from_runs(segmentation: dict[str, Any], shape: tuple[int, int]) -> Bool[np.
     size, counts = segmentation.get("size"), segmentation.get("counts")
     if size is None or counts is None:
         raise ValueError(f"run lengths need `size` and `counts`; there are {', '.join(segmentation)}.")
-    if tuple(size) != shape:
-        raise ValueError(f"its `size` is {tuple(size)}, the image's {shape}.")
+    if size != list(shape):
+        raise ValueError(f"its `size` is {str(size)[:40]}, the image's {shape}.")
     runs = _unpacked(counts) if isinstance(counts, str) else counts
+    if not isinstance(runs, list) or not all(type(run) is int for run in runs):
+        raise ValueError("its `counts` must be a list of whole numbers, or COCO's string.")
     if min(runs, default=0) < 0 or sum(runs) != shape[0] * shape[1]:
         raise ValueError(f"its runs add up to {sum(runs)}, the image has {shape[0] * shape[1]} pixels.")
     flat = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
     return flat.reshape(shape[::-1]).T
 
 
-def _unpacked(text: str) -> Sequence[int]:
+def _unpacked(text: str) -> list[int]:
     """Reads COCO's string: five bits a character, least significant first; from the fourth run differences.
 
     The sixth bit says that more follow, the fifth of the last character is the sign; a difference is to the

@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from skimage import io
@@ -87,29 +88,34 @@ def load(root: Path, seen: Sequence[str], unseen: str) -> Split:
 def _frames(root: Path, kind: str, part: str) -> list[Frame]:
     path = _annotations(root, kind, part)
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
-        images, annotations = table["images"], table["annotations"]
-    except (ValueError, KeyError, TypeError) as error:
+        names, cells = _table(json.loads(path.read_text(encoding="utf-8")), kind)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(
             f"{path} is no COCO file ({type(error).__name__}: {error}). Fetch it again."
         ) from error
-    listed = annotations.values() if isinstance(annotations, dict) else annotations
-    wanted = {
-        image["id"]: image
-        for image in images
-        if image["file_name"].startswith(f"{kind}_")
-        and image["file_name"].rpartition(".")[0] not in INCOMPLETE
-    }
-    cells: dict[int, list] = {key: [] for key in wanted}
-    for cell in listed:
-        if cell["image_id"] in cells:
-            cells[cell["image_id"]].append(cell["segmentation"])
-    if not wanted:
+    if not names:
         raise ValueError(f"{path} names no frame of the kind {kind!r}.")
     return [
-        _frame(root / IMAGES[part], kind, image["file_name"], cells[key], path)
-        for key, image in sorted(wanted.items(), key=lambda item: item[1]["file_name"])
+        _frame(root / IMAGES[part], kind, name, cells[key], path)
+        for key, name in sorted(names.items(), key=lambda item: item[1])
     ]
+
+
+def _table(content: Any, kind: str) -> tuple[dict[int, str], dict[int, list]]:
+    """The file names of a kind's frames and their cells, both by the number of the frame."""
+    names: dict[int, str] = {}
+    for image in content["images"]:
+        name = image["file_name"]
+        if PurePosixPath(name).name != name:
+            raise ValueError(f"the file name {name[:80]!r} has a folder")
+        if name.startswith(f"{kind}_") and name.rpartition(".")[0] not in INCOMPLETE:
+            names[image["id"]] = name
+    cells: dict[int, list] = {key: [] for key in names}
+    listed = content["annotations"]
+    for cell in listed.values() if isinstance(listed, dict) else listed:
+        if cell["image_id"] in cells:
+            cells[cell["image_id"]].append(cell["segmentation"])
+    return names, cells
 
 
 def _annotations(root: Path, kind: str, part: str) -> Path:
@@ -129,19 +135,25 @@ def _annotations(root: Path, kind: str, part: str) -> Path:
 
 def _frame(folder: Path, kind: str, name: str, cells: list, source: Path) -> Frame:
     places = (folder / name, folder / kind / name)
-    path = next((path for path in places if path.is_file()), None)
+    try:
+        path = next((path for path in places if path.is_file()), None)
+    except OSError as error:  # a name longer than the system allows
+        raise ValueError(f"{source} names {name[:80]}..., which is no file ({error.strerror}).") from error
     if path is None:
         raise ValueError(f"{source} names {name}, which is neither in {folder} nor in its folder {kind}.")
     try:
         image = io.imread(path)
     except Exception as error:  # readers raise whatever they like about a damaged file
         raise ValueError(f"{path} cannot be read ({type(error).__name__}: {error}).") from error
-    if image.ndim != 2:
-        raise ValueError(f"{path} must be a grey image; its shape is {image.shape}.")
+    if image.ndim != 2 or image.dtype.kind not in "biuf" or not np.isfinite(image).all():
+        raise ValueError(f"{path} must be a grey image; its shape is {image.shape}, its type {image.dtype}.")
     mask = np.zeros(image.shape, bool)
     for number, cell in enumerate(cells):
         try:
             mask |= mask_of(cell, image.shape)
         except ValueError as error:
             raise ValueError(f"{source}: cell {number} of {name}: {error}") from error
-    return half_frame(name, kind, site_of(name), image, mask)
+    try:
+        return half_frame(name, kind, site_of(name), image, mask)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error

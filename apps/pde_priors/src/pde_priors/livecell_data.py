@@ -9,9 +9,10 @@ import numpy as np
 
 from pde_priors import _published
 from pde_priors._frames import Frame, Split, half_frame, split_by_site, standardised
+from repro.arrays import read_arrays
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 WHOLE, CROPS = "livecell_full_520x704.npz", "livecell_crops_128.npz"
@@ -56,15 +57,39 @@ def load(folder: Path, seen: Sequence[str], unseen: str, limit: int = 0) -> tupl
     if root is not None:
         split, source = _published.load(root, seen, unseen), "LIVECell as published"
     elif (folder / WHOLE).is_file():
-        split, source = split_by_site(_whole(folder / WHOLE), seen, unseen), f"LIVECell, {WHOLE}"
+        split, source = _of_arrays(folder / WHOLE, _whole, seen, unseen), f"LIVECell, {WHOLE}"
     elif (folder / CROPS).is_file():
-        split, source = split_by_site(_joined(folder / CROPS), seen, unseen), f"LIVECell, {CROPS}"
+        split, source = _of_arrays(folder / CROPS, _joined, seen, unseen), f"LIVECell, {CROPS}"
     else:
         raise ValueError(
             f"{folder} holds no LIVECell. Looked for {_published.IMAGES['train']} and "
             f"{_published.ANNOTATIONS} (there or in LIVECell_dataset_2021), {WHOLE}, {CROPS}."
         )
     return Split(split.train, _some(split.validation, limit), _some(split.test, limit)), source
+
+
+def _of_arrays(path: Path, read: Callable[[Path], list[Frame]], seen: Sequence[str], unseen: str) -> Split:
+    try:
+        return split_by_site(read(path), seen, unseen)
+    except ValueError as error:
+        words = str(error)
+        raise ValueError(words if words.startswith(str(path)) else f"{path}: {words}") from error
+
+
+def _arrays(path: Path, mask: str) -> tuple[list[str], list[str], np.ndarray, np.ndarray]:
+    """Names, cell types, images and masks, one of each for a frame or crop."""
+    arrays = read_arrays(path, "name", "cell_type", "image", mask)
+    images, masks = arrays["image"], arrays[mask]
+    for array in (images, masks):
+        if array.dtype.kind not in "biuf" or array.ndim != 3 or not np.isfinite(array).all():
+            raise ValueError(f"`image` and `{mask}` must be stacks of finite numbers; got {array.dtype}.")
+    names, kinds = ([str(word) for word in arrays[key].ravel()] for key in ("name", "cell_type"))
+    if masks.shape != images.shape or {len(names), len(kinds)} != {len(images)}:
+        raise ValueError(
+            f"there are {len(names)} names, {len(kinds)} types, images of shape {images.shape} and masks of "
+            f"shape {masks.shape}; one of each is expected. Fetch it again."
+        )
+    return names, kinds, images, masks
 
 
 def _some(frames: list[Frame], limit: int) -> list[Frame]:
@@ -80,34 +105,35 @@ def _some(frames: list[Frame], limit: int) -> list[Frame]:
 
 
 def _whole(path: Path) -> list[Frame]:
-    with np.load(path) as file:
-        return [
-            half_frame(str(name), str(kind), _published.site_of(str(name)), image, instance > 0)
-            for name, kind, image, instance in zip(
-                *(file[key] for key in ("name", "cell_type", "image", "instance")), strict=True
-            )
-        ]
+    names, kinds, images, instances = _arrays(path, "instance")
+    return [
+        half_frame(name, kind, _published.site_of(name), image, instance > 0)
+        for name, kind, image, instance in zip(names, kinds, images, instances, strict=True)
+    ]
 
 
 def _joined(path: Path) -> list[Frame]:
     """Puts the crops of every frame, which are at half resolution, back together."""
-    with np.load(path) as file:
-        images, masks, kinds, names = (file[key] for key in ("image", "mask", "cell_type", "name"))
+    names, kinds, images, masks = _arrays(path, "mask")
     places: dict[str, list[tuple[int, int, int]]] = {}
     for k, name in enumerate(names):
-        frame, _, corner = str(name).partition("@")
-        row, column = (int(part) for part in corner.split(","))
+        match = re.fullmatch(r"(.+)@(\d{1,9}),(\d{1,9})", name)
+        if match is None:
+            raise ValueError(f"name[{k}] is {name[:80]!r}; FRAME@ROW,COLUMN is expected.")
+        frame, row, column = match[1], int(match[2]), int(match[3])
         places.setdefault(frame, []).append((row, column, k))
     frames = []
     for name, crops in places.items():
         rows, columns = (sorted({crop[axis] for crop in crops}) for axis in (0, 1))
         if len(crops) != len(rows) * len(columns):
-            raise ValueError(f"{path}: the {len(crops)} crops of {name} do not make up a rectangle.")
+            raise ValueError(f"the {len(crops)} crops of {name} do not make up a rectangle.")
         order = {crop[:2]: crop[2] for crop in crops}
+        if len(order) != len(crops):
+            raise ValueError(f"two of the crops of {name} have one place.")
         image, mask = (
             np.block([[stack[order[row, column]] for column in columns] for row in rows])
             for stack in (images, masks)
         )
-        kind = str(kinds[crops[0][2]])
+        kind = kinds[crops[0][2]]
         frames.append(Frame(name, kind, _published.site_of(name), standardised(image), mask > 0))
     return frames

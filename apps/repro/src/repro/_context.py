@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import io
-import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from repro import atomic, style
+from repro import atomic, schema, style
 from repro.context import Up  # noqa: TC001  (`schema.decode` reads the annotation)
+from repro.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -170,15 +170,33 @@ def _new_name(name: str, known: set[str], kind: str) -> None:
 
 
 def scenes(run: Path) -> tuple[Scene, ...]:
-    """Returns the scenes of a run in the order in which they were kept."""
-    index = run / "seed-0" / "scenes" / "index.json"
-    return tuple(Scene(**entry) for entry in json.loads(index.read_text())) if index.is_file() else ()
+    """Returns the scenes of a run in the order in which they were kept.
+
+    Raises:
+        UserError: their index is damaged.
+    """
+    return _index(run / "seed-0" / "scenes" / "index.json", tuple[Scene, ...])
 
 
 def pictures(run: Path) -> tuple[Picture, ...]:
-    """Returns the pictures of a run in the order in which they were drawn."""
-    index = run / "seed-0" / "pictures" / "index.json"
-    return tuple(Picture(**entry) for entry in json.loads(index.read_text())) if index.is_file() else ()
+    """Returns the pictures of a run in the order in which they were drawn.
+
+    Raises:
+        UserError: their index is damaged.
+    """
+    return _index(run / "seed-0" / "pictures" / "index.json", tuple[Picture, ...])
+
+
+def _index(path: Path, kind: Any) -> Any:
+    if not path.is_file():
+        return ()
+    try:
+        return schema.decode(path.read_text(encoding="utf-8"), kind)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{path} is damaged: {error}. Delete its folder and the seed's outcome.json, and the seed is run "
+            "again."
+        ) from error
 
 
 def append(path: Path, message: str) -> None:

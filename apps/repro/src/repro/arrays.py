@@ -1,10 +1,9 @@
-"""Named arrays that an experiment keeps on disk, so that a killed run goes on where it was."""
+"""Named arrays on disk: those of data sets, and those that an experiment keeps to go on where it was."""
 
 from __future__ import annotations
 
 import io
 from typing import TYPE_CHECKING
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -13,6 +12,36 @@ from repro import atomic
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+
+def read_arrays(path: Path, *names: str, remedy: str = "Fetch it again.") -> dict[str, np.ndarray]:
+    """Reads an NPZ file; no Python object in it is ever loaded.
+
+    Args:
+        path: of the file.
+        names: of the arrays that must be there; none: all are read.
+        remedy: the end of the message.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it cannot be read, or lacks an array.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if missing := sorted(set(names) - set(file.files)):
+                raise ValueError(f"it has no array {', '.join(missing)}")
+            return {name: _whole(name, file[name]) for name in names or file.files}
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # numpy hands on what zipfile and its own parsers raise about a damaged file
+        reason = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
+        raise ValueError(f"{path} cannot be read ({reason}). {remedy}") from error
+
+
+def _whole(name: str, array: object) -> np.ndarray:
+    if not isinstance(array, np.ndarray):  # numpy gives what is no NPY file as bytes
+        raise TypeError(f"{name} is no array")
+    return array
 
 
 def save_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
@@ -28,13 +57,10 @@ def load_arrays(path: Path) -> dict[str, np.ndarray] | None:
     Raises:
         ValueError: the file cannot be read.
     """
-    if not path.exists():
-        return None
     try:
-        with np.load(path) as file:
-            return dict(file)
-    except (ValueError, OSError, EOFError, BadZipFile) as error:
-        raise ValueError(f"{path} cannot be read; delete it to have it made anew.") from error
+        return read_arrays(path, remedy="Delete it to have it made anew.")
+    except FileNotFoundError:
+        return None
 
 
 def kept_arrays(path: Path, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:

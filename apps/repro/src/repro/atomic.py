@@ -23,9 +23,20 @@ def write(path: Path, content: bytes | str) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)  # a write that fails does not say where
+        raise
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def tidy(folder: Path) -> None:
+    """Removes the temporary files of killed processes; to be called by the only one at work there."""
+    for path in folder.rglob(".*.tmp"):
+        path.unlink(missing_ok=True)
 
 
 def write_json(path: Path, content: Any) -> None:

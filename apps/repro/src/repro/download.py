@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import re
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 import pooch
 import requests
 
+from repro import disk
 from repro.errors import DataError, RoomError
 
 if TYPE_CHECKING:
@@ -87,15 +87,9 @@ def download(
 
 def full(error: OSError, folder: Path) -> RoomError:
     """Returns the error for a folder that takes no more."""
-    reason = {
-        errno.ENOSPC: "the disk is full",
-        errno.EDQUOT: "the quota is used up",
-        errno.EFBIG: "files may not become so large",
-        errno.EROFS: "the disk is read-only",
-    }.get(error.errno or 0, error.strerror or str(error))
     return RoomError(
-        f"{folder} cannot be written to: {reason}. Make room or take another --folder; the same command goes "
-        "on where it stopped."
+        f"{folder} cannot be written to: {disk.reason(error, folder)}. Make room or take another "
+        "--folder; the same command goes on where it stopped."
     )
 
 

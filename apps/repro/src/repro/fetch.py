@@ -80,7 +80,7 @@ def verify(dataset: Dataset, place: Path) -> str:
     try:
         want = json.loads((place / CHECKSUMS).read_text(encoding="utf-8"))
         wrong = sorted(set(want.items()) ^ set(_checksums(place).items()))
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
         raise DataError(
             f"{dataset.name}: {place} cannot be compared with its checksums ({error})."
         ) from error

@@ -11,7 +11,20 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from repro import atomic, export, forest, history, latex, numbers, result, selection, store, style, tables
+from repro import (
+    atomic,
+    disk,
+    export,
+    forest,
+    history,
+    latex,
+    numbers,
+    result,
+    selection,
+    store,
+    style,
+    tables,
+)
 from repro._context import now
 from repro.errors import UserError
 
@@ -115,7 +128,13 @@ def write(
     for file in contents:
         check_output(file)
     for file, content in contents.items():
-        atomic.write(file, content)
+        try:
+            atomic.write(file, content)
+        except OSError as error:
+            raise UserError(
+                f"{file} of {len(content.encode()) / 1e6:,.1f} MB cannot be written: "
+                f"{disk.reason(error, file.parent)}. Make room or name another file; nothing is lost."
+            ) from error
     return Page(output, output.stat().st_size, tuple(shown), sum(len(run.result.pictures) for run in shown))
 
 
@@ -201,7 +220,7 @@ def embed(picture: Path) -> str:
     smaller = io.BytesIO()
     try:
         Image.open(picture).convert("RGB").save(smaller, format="WEBP", lossless=True, quality=20, method=1)
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
+    except Exception as error:  # Pillow raises whatever it likes about a damaged file
         raise UserError(f"{picture} is damaged. Move its run away and run again.") from error
     return f"data:image/webp;base64,{base64.b64encode(smaller.getvalue()).decode()}"
 
@@ -226,7 +245,7 @@ def _why_left_out(folder: Path) -> str:
     except ValueError as error:
         return str(error)
     log = folder / "log.txt"
-    lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
     failure = lines[-1].partition("  failed: ")[2] if lines else ""
     return failure or "unfinished: the command that started it resumes it"
 

@@ -7,7 +7,7 @@ import traceback
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from repro import atomic, environment, markdown, result, schema, store
+from repro import atomic, disk, environment, markdown, result, schema, store
 from repro._context import RunContext, append, now, pictures, scenes
 from repro.errors import ExperimentError, UserError
 from repro.identity import identify
@@ -71,6 +71,18 @@ def run(job: Job, runs: Path, *, fresh: bool, display: Display) -> Done:
         ExperimentError: the experiment raised, or returned what is no result; the log has the traceback.
         UserError: another process is at work in the run, or one of its files is damaged.
     """
+    try:
+        return _run(job, runs, fresh=fresh, display=display)
+    except OSError as error:
+        if not disk.refuses(error):
+            raise
+        raise ExperimentError(
+            f"{job.experiment.name} was stopped: {disk.reason(error, runs)}. Finished seeds and checkpoints "
+            "are kept. Make room or take another --runs; the same command goes on where it stopped."
+        ) from error
+
+
+def _run(job: Job, runs: Path, *, fresh: bool, display: Display) -> Done:
     experiment = job.experiment
     identity = identify(
         experiment,
@@ -84,6 +96,7 @@ def run(job: Job, runs: Path, *, fresh: bool, display: Display) -> Done:
         if (folder / result.NAME).exists():
             display.line(f"{experiment.name}: finished before, in {folder}; --fresh runs it anew.")
             return Done(experiment, folder, result.read(folder))
+        atomic.tidy(folder)
         log = folder / "log.txt"
         verb = "resumed" if log.exists() else "started"
         append(log, f"{verb}: {experiment.name}, {describe(identity)}")
@@ -115,12 +128,12 @@ def _seed(job: Job, seed: int, run: Path, display: Display) -> Seed:
     if path.exists():
         append(run / "log.txt", f"seed {seed}: finished before, not repeated")
         display.line(f"  seed {seed}: finished before, not repeated")
+        outcome = read_outcome(path)
         try:
-            outcome = schema.decode(path.read_text(encoding="utf-8"), Seed)
             result.check(job.experiment, outcome.values)
-            return outcome
-        except (ValueError, ExperimentError) as error:
-            raise UserError(f"{path} is damaged: {error}. Delete it, and the seed is run again.") from error
+        except ExperimentError as error:
+            raise _damaged(path, error) from error
+        return outcome
     resumed = path.parent.exists()
     context = RunContext(seed=seed, device=job.device, run=run, data=job.data, display=display)
     append(run / "log.txt", f"seed {seed}: {'resumed' if resumed else 'started'}")
@@ -130,6 +143,8 @@ def _seed(job: Job, seed: int, run: Path, display: Display) -> Seed:
     except ExperimentError:
         raise
     except Exception as error:
+        if disk.refuses(error):
+            raise
         append(run / "log.txt", traceback.format_exc())
         message = " ".join(str(error).split()).rstrip(".") or "no message"
         raise ExperimentError(
@@ -145,6 +160,22 @@ def _seed(job: Job, seed: int, run: Path, display: Display) -> Seed:
     append(run / "log.txt", f"seed {seed}: finished in {seconds:.1f} s")
     display.line(f"  seed {seed}: finished in {seconds:.1f} s")
     return outcome
+
+
+def read_outcome(path: Path) -> Seed:
+    """Reads how a finished seed went.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    try:
+        return schema.decode(path.read_text(encoding="utf-8"), Seed)
+    except (OSError, ValueError) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> UserError:
+    return UserError(f"{path} is damaged: {error}. Delete it, and the seed is run again.")
 
 
 def _gather(job: Job, identity: Identity, seeds: tuple[Seed, ...], folder: Path) -> Result:

@@ -22,6 +22,8 @@ def decode(text: str, kind: type[T]) -> T:
         return _build(json.loads(text, parse_constant=_refuse, parse_float=_finite), kind, "")
     except json.JSONDecodeError as error:
         raise ValueError(f"it is not JSON (line {error.lineno}: {error.msg})") from error
+    except RecursionError as error:
+        raise ValueError("its brackets are nested too deeply") from error
 
 
 def _refuse(constant: str) -> None:
@@ -60,7 +62,7 @@ def _build(value: Any, kind: Any, where: str) -> Any:
     if get_origin(kind) is dict:
         return {k: _build(v, arguments[1], f"{where}.{k}") for k, v in _expect(value, dict, where).items()}
     if kind is float and type(value) is int:
-        return float(value)
+        return _finite(str(value)[:400])  # whatever has more digits is beyond the range
     return _expect(value, kind, where)
 
 

@@ -95,12 +95,12 @@ def _sha256(folder: Path) -> str | None:
 
 
 def _start(parent: Path, identity: Identity) -> Path:
-    while True:
-        folder = parent / datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
-        try:
-            folder.mkdir()
-            break
-        except FileExistsError:  # two runs within a second
-            time.sleep(0.1)
-    atomic.write_json(folder / NAME, asdict(Marker(sha256=identity.sha256, started=now(), identity=identity)))
-    return folder
+    beside = (
+        parent / ".starting"
+    )  # gets its name once it is known by its identity, however often it is killed
+    beside.mkdir(exist_ok=True)
+    atomic.write_json(beside / NAME, asdict(Marker(sha256=identity.sha256, started=now(), identity=identity)))
+    atomic.tidy(beside)
+    while (folder := parent / datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")).exists():
+        time.sleep(0.1)  # two runs within a second
+    return beside.rename(folder)

@@ -140,9 +140,13 @@ class SimplexMesh:
             raise ValueError(f"there is no file {path}.")
         try:
             mesh = meshio.read(path)
-        except (meshio.ReadError, ValueError, KeyError, IndexError, UnicodeDecodeError, SystemExit) as error:
-            raise ValueError(f"{path} cannot be read as a mesh: {error}") from error
-        return cls.from_meshio(mesh)
+        except (Exception, SystemExit) as error:  # meshio raises whatever it likes about a damaged file
+            reason = str(error).partition("\n")[0][:300] or type(error).__name__
+            raise ValueError(f"{path} cannot be read as a mesh: {reason}") from error
+        try:
+            return cls.from_meshio(mesh)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
 
     @classmethod
     def from_meshio(cls, mesh: Any) -> SimplexMesh:
@@ -155,6 +159,13 @@ class SimplexMesh:
             blocks = [block.data for block in mesh.cells if block.type == CELLS[ndim]]
             if blocks:
                 cells = np.concatenate(blocks)
+                if not cells.size:
+                    raise ValueError(f"there are no cells in the mesh, only an empty list of {CELLS[ndim]}.")
+                if not 0 <= cells.min() <= cells.max() < len(mesh.points):
+                    wrong = cells.min() if cells.min() < 0 else cells.max()
+                    raise ValueError(
+                        f"a cell has the vertex {wrong}; there are {len(mesh.points)}, counted from 0."
+                    )
                 used, cells = np.unique(cells, return_inverse=True)
                 number = np.full(len(mesh.points), -1)
                 number[used] = np.arange(len(used))

@@ -15,6 +15,7 @@ from fuzzy_metaballs._command import inputs, outputs
 from fuzzy_metaballs._fitting.pose import estimate_pose
 from fuzzy_metaballs._pose import nearby_poses
 from fuzzy_metaballs.files import _atomic, read_model
+from fuzzy_metaballs.files._arrays import read_npy
 
 if TYPE_CHECKING:
     from fuzzy_metaballs._command.options import Pose
@@ -30,7 +31,7 @@ def find(command: Pose) -> None:
         raise ValueError(f"{command.mask}: a mask must have rows and columns alone; got {mask.shape}.")
     if command.depth is not None and not command.depth.exists():
         raise ValueError(f"--depth {command.depth}: there is no such file.")
-    depth = None if command.depth is None else np.load(command.depth)
+    depth = None if command.depth is None else read_npy(command.depth)
     start = inputs.read_start(command.start, shape, Path(command.start))
     camera = Camera.from_fov(mask.shape[1], mask.shape[0], fov=math.radians(command.fov))
     starts = nearby_poses(

@@ -7,7 +7,6 @@ import os
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
-from zipfile import BadZipFile
 
 import jax
 import jax.numpy as jnp
@@ -23,6 +22,7 @@ from fuzzy_metaballs._pose import se3_exp
 from fuzzy_metaballs._render import BlendName, default_chunk_size, trace
 from fuzzy_metaballs._rules import INTERSECTIONS
 from fuzzy_metaballs._shape import FuzzyMetaballs
+from fuzzy_metaballs.files._arrays import read_npz
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -368,25 +368,31 @@ def _save(path: Path, identity: str, state: _State) -> None:
     arrays: dict[str, Any] = {f"leaf_{i}": np.asarray(leaf) for i, leaf in enumerate(leaves)}
     arrays |= {"identity": identity, "losses": state.losses, "rates": state.rates}
     temporary = path.with_name(path.name + ".partial")
-    with temporary.open("wb") as file:
-        np.savez(file, **arrays)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("wb") as file:
+            np.savez(file, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _load(path: Path, identity: str, fresh: _State) -> _State:
     if not path.exists():
         return fresh
+    unreadable = f"`checkpoint` {path} cannot be read; delete it to start anew."
     try:
-        with np.load(path) as file:
-            stored = dict(file)
-    except (ValueError, OSError, EOFError, BadZipFile) as error:
-        raise ValueError(f"`checkpoint` {path} cannot be read; delete it to start anew.") from error
+        stored = read_npz(path)
+    except ValueError as error:
+        raise ValueError(unreadable) from error
     if str(stored.get("identity")) != identity:
         raise ValueError(f"`checkpoint` {path} belongs to other arguments; delete it or name another file.")
     leaves, structure = jax.tree.flatten((fresh.unknowns, fresh.moments, fresh.course))
-    unknowns, moments, course = structure.unflatten(
-        [jnp.asarray(stored[f"leaf_{i}"]) for i in range(len(leaves))]
-    )
-    return _State(unknowns, moments, course, stored["losses"].tolist(), stored["rates"].tolist())
+    wanted = {f"leaf_{i}": (jnp.shape(leaf), jnp.asarray(leaf).dtype) for i, leaf in enumerate(leaves)}
+    found = {name: (array.shape, array.dtype) for name, array in stored.items() if name in wanted}
+    curves = [stored[name] for name in ("losses", "rates") if name in stored]
+    if found != wanted or [(curve.ndim, curve.dtype.kind) for curve in curves] != [(1, "f")] * 2:
+        raise ValueError(unreadable)
+    unknowns, moments, course = structure.unflatten([jnp.asarray(stored[name]) for name in wanted])
+    return _State(unknowns, moments, course, curves[0].tolist(), curves[1].tolist())

@@ -44,4 +44,7 @@ class Bytes:
         if end < 0:
             raise ValueError(f"{self.path}: a name at byte {self.position} has no end. It is cut short.")
         start, self.position = self.position, end + 1
-        return self.data[start:end].decode("utf-8")
+        try:
+            return self.data[start:end].decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{self.path}: the name at byte {start} is no UTF-8. Write it again.") from error

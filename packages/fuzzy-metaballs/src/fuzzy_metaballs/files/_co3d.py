@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from fuzzy_metaballs._camera import Camera
+from fuzzy_metaballs.files._arrays import shown
 from fuzzy_metaballs.files._view import View, pose_from_world_to_camera
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ def read_co3d(path: str | os.PathLike[str], *, sequence: str | None = None) -> l
     data = path.read_bytes()
     try:
         frames = json.loads(gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data)
-    except (OSError, EOFError, ValueError) as error:
+    except (OSError, EOFError, ValueError, zlib.error, RecursionError, MemoryError) as error:
         raise ValueError(f"{path}: is neither JSON nor gzipped JSON: {error}.") from error
     if not isinstance(frames, list):
         raise ValueError(
@@ -59,8 +61,8 @@ def read_co3d(path: str | os.PathLike[str], *, sequence: str | None = None) -> l
                 views.append(_view(frame))
         except KeyError as error:
             raise ValueError(f"{path}: frame {number} has no entry {error}.") from error
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"{path}: frame {number}: {error}") from error
+        except (TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise ValueError(f"{path}: frame {number}: {shown(str(error), 400)}") from error
     if not views:
         some = ", ".join(repr(name) for name in sorted(names)[:5])
         raise ValueError(f"{path}: has no frame of `sequence` = {sequence!r}; it has {len(names)}: {some}.")
@@ -88,14 +90,20 @@ def _view(frame: dict[str, Any]) -> View:
         )
     # Half a pixel from the corner of the image to the centre of its first pixel.
     intrinsics = jnp.asarray(np.concatenate([focal * unit, half - center * unit - 0.5]), float)
+    if not bool(jnp.isfinite(intrinsics).all()):
+        raise ValueError(
+            f"focal length {focal.tolist()} and principal point {center.tolist()} are too large."
+        )
     turned = np.diag([-1.0, -1.0, 1.0])  # x to the right, y down
     pose = pose_from_world_to_camera(turned @ rotation.T, turned @ translation)
-    mask = frame.get("mask") or {}
-    return View(Camera(intrinsics, int(width), int(height)), pose, frame["image"]["path"], mask.get("path"))
+    name, mask = frame["image"]["path"], (frame.get("mask") or {}).get("path")
+    if not isinstance(name, str) or not isinstance(mask, str | None):
+        raise ValueError(f"the paths of image and mask must be text; got {name!r} and {mask!r}.")
+    return View(Camera(intrinsics, int(width), int(height)), pose, name, mask)
 
 
 def _numbers(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
     array = np.asarray(value, np.float64)
     if array.shape != shape or not np.isfinite(array).all():
-        raise ValueError(f"viewpoint {name} must be finite with shape {shape}; got {value}.")
+        raise ValueError(f"viewpoint {name} must be finite with shape {shape}; got {shown(str(value))}.")
     return array

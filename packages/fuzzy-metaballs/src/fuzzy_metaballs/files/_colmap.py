@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from fuzzy_metaballs._camera import Camera
+from fuzzy_metaballs.files._arrays import shown
 from fuzzy_metaballs.files._bytes import Bytes
 from fuzzy_metaballs.files._view import View, pose_from_world_to_camera
 
@@ -82,10 +83,14 @@ def read_colmap(folder: str | os.PathLike[str]) -> list[View]:
     for photograph in read_photographs(paths[1]):
         if photograph.camera not in cameras:
             raise ValueError(
-                f"{photograph.place}: image {photograph.name!r} is of camera {photograph.camera}, "
+                f"{photograph.place}: image {shown(photograph.name)!r} is of camera {photograph.camera}, "
                 f"which {paths[0].name} does not have."
             )
-        pose = pose_from_world_to_camera(_rotation(photograph), photograph.translation)
+        rotation = _rotation(photograph)
+        try:
+            pose = pose_from_world_to_camera(rotation, photograph.translation)
+        except ValueError as error:
+            raise ValueError(f"{photograph.place}: {error}") from error
         views.append(View(cameras[photograph.camera], pose, photograph.name))
     return views
 
@@ -93,15 +98,18 @@ def read_colmap(folder: str | os.PathLike[str]) -> list[View]:
 def _camera(place: str, model: str, width: int, height: int, parameters: list[float]) -> Camera:
     if model not in PARAMETERS:
         raise ValueError(
-            f"{place}: camera model {model} has distortion; only PINHOLE and SIMPLE_PINHOLE can be rendered. "
-            "Undistort the images first: `colmap image_undistorter` writes a model with PINHOLE cameras."
+            f"{place}: camera model {shown(model)} has distortion; only PINHOLE and SIMPLE_PINHOLE can be "
+            "rendered. Undistort the images first: `colmap image_undistorter` writes a model with PINHOLE "
+            "cameras."
         )
     if len(parameters) != PARAMETERS[model] or not np.isfinite(parameters).all():
         raise ValueError(
-            f"{place}: {model} has {PARAMETERS[model]} finite parameters; got {parameters}. "
+            f"{place}: {model} has {PARAMETERS[model]} finite parameters; got {shown(str(parameters))}. "
             "Export the model again with `colmap model_converter`."
         )
     focal, center = parameters[:-2], parameters[-2:]
+    if max(map(abs, parameters)) > np.finfo(np.float32).max:
+        raise ValueError(f"{place}: parameters beyond the range of single precision; got {parameters}.")
     intrinsics = [focal[0], focal[-1], center[0] - 0.5, center[1] - 0.5]
     try:
         return Camera(jnp.array(intrinsics, float), width, height)
@@ -115,7 +123,7 @@ def _rotation(photograph: _Photograph) -> np.ndarray:
     # Written with 15 digits; a length far from 1 is no rounding.
     if not abs(length - 1) < 1e-3 or not np.isfinite(photograph.translation).all():
         raise ValueError(
-            f"{photograph.place}: image {photograph.name!r} needs a unit quaternion and a finite "
+            f"{photograph.place}: image {shown(photograph.name)!r} needs a unit quaternion and a finite "
             f"translation; got {photograph.quaternion.tolist()} and {photograph.translation.tolist()}."
         )
     w, x, y, z = photograph.quaternion / length
@@ -125,7 +133,11 @@ def _rotation(photograph: _Photograph) -> np.ndarray:
 
 def _lines(path: Path) -> Iterator[tuple[str, str]]:
     """The lines that are no comment, each with its place; blank ones too."""
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: byte {error.start} is no UTF-8. Write the model again.") from error
+    for number, line in enumerate(text.splitlines(), 1):
         if not line.startswith("#"):
             yield f"{path}:{number}", line.strip()
 
@@ -139,7 +151,7 @@ def _cameras_text(path: Path) -> Iterator[tuple[int, Camera]]:
             given = int(number), model, int(width), int(height), [float(value) for value in rest]
         except ValueError as error:
             raise ValueError(
-                f"{place}: expected CAMERA_ID MODEL WIDTH HEIGHT PARAMETERS; got {line!r}."
+                f"{place}: expected CAMERA_ID MODEL WIDTH HEIGHT PARAMETERS; got {shown(line)!r}."
             ) from error
         yield given[0], _camera(place, *given[1:])
 
@@ -155,10 +167,12 @@ def _photographs_text(path: Path) -> Iterator[_Photograph]:
             photograph = _Photograph(values[:4], values[4:], int(camera), name, place)
         except ValueError as error:
             raise ValueError(
-                f"{place}: expected IMAGE_ID QW QX QY QZ TX TY TZ CAMERA_ID NAME; got {line!r}."
+                f"{place}: expected IMAGE_ID QW QX QY QZ TX TY TZ CAMERA_ID NAME; got {shown(line)!r}."
             ) from error
         if len(values) != 7:
-            raise ValueError(f"{place}: expected IMAGE_ID QW QX QY QZ TX TY TZ CAMERA_ID NAME; got {line!r}.")
+            raise ValueError(
+                f"{place}: expected IMAGE_ID QW QX QY QZ TX TY TZ CAMERA_ID NAME; got {shown(line)!r}."
+            )
         yield photograph
         next(lines, None)  # its points in the image, perhaps none
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from fuzzy_metaballs._shape import FuzzyMetaballs
+from fuzzy_metaballs.files._arrays import read_npz
 from fuzzy_metaballs.files._atomic import target, write_bytes
 
 if TYPE_CHECKING:
@@ -56,14 +56,8 @@ def read_model(path: str | os.PathLike[str]) -> FuzzyMetaballs:
         ValueError: the file is no model, or of a newer version.
     """
     path = Path(path)
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError, TypeError) as error:
-        if isinstance(error, FileNotFoundError):
-            raise
-        raise ValueError(f"{path}: is no .npz file that can be read: {error}") from error
-    if "version" not in arrays:
+    arrays = read_npz(path)
+    if "version" not in arrays or arrays["version"].shape or arrays["version"].dtype.kind not in "iu":
         raise ValueError(f"{path}: is no model: it has no `version`. Write one with `write_model`.")
     if (version := int(arrays["version"])) > VERSION:
         raise ValueError(f"{path}: has version {version}; this package reads up to {VERSION}. Update it.")

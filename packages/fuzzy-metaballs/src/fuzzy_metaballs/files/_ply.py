@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fuzzy_metaballs.files._arrays import shown
 from fuzzy_metaballs.files._bytes import Bytes
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ _TYPES = {
     "double": "f8", "int8": "i1", "uint8": "u1", "int16": "i2", "uint16": "u2", "int32": "i4", "uint32": "u4",
     "float32": "f4", "float64": "f8",
 }  # fmt: skip
+_ORDERS = {"binary_little_endian": "<", "binary_big_endian": ">", "ascii": ""}
 _NAMES = {"f4": "float", "f8": "double", "u1": "uchar", "i4": "int"}
 
 
@@ -44,32 +46,51 @@ def read_ply_vertices(path: Path) -> dict[str, np.ndarray]:
     end = data.data.find(b"end_header")
     end = data.data.find(b"\n", end) + 1 if end >= 0 else 0
     lines = [line.split() for line in data.data[:end].decode("ascii", "replace").splitlines()]
+    lines = [line for line in lines if line]
     if not lines or lines[0] != ["ply"]:
         raise ValueError(f"{path}: is no PLY file: it must begin with `ply` and have an `end_header`.")
-    layout = next((line[1] for line in lines if line[0] == "format"), "none")
-    orders = {"binary_little_endian": "<", "binary_big_endian": ">", "ascii": ""}
-    if layout not in orders:
-        raise ValueError(f"{path}: the format must be one of {', '.join(orders)}; got {layout}.")
-    first = next((i for i, line in enumerate(lines) if line[0] == "element"), len(lines))
-    if first == len(lines) or lines[first][1] != "vertex":
-        raise ValueError(f"{path}: the first element must be `vertex`. Write it again with another program.")
-    columns = []
-    for line in lines[first + 1 :]:
-        if line[0] == "element":
-            break
-        if line[0] == "property":
-            if line[1] not in _TYPES:
-                raise ValueError(f"{path}: a vertex must have numbers alone; got {' '.join(line)!r}.")
-            columns.append((line[2], _TYPES[line[1]]))
-    count = int(lines[first][2])
+    layout, count, columns = _header(path, lines)
     if layout == "ascii":
         rows = data.data[end:].split()[: count * len(columns)]
         if len(rows) < count * len(columns):
             raise ValueError(
                 f"{path}: ends after {len(rows)} of {count * len(columns)} numbers. It is cut short."
             )
-        values = np.array(rows, float).reshape(count, -1)
-        return {name: values[:, i] for i, (name, _) in enumerate(columns)}
+        try:
+            values = np.array([float(word) for word in rows]).reshape(count, len(columns))
+        except ValueError as error:
+            raise ValueError(f"{path}: a vertex must have numbers alone: {shown(str(error))}.") from error
+        return {name: values[:, i] for i, name in enumerate(columns)}
     data.position = end
-    table = data.array(np.dtype([(name, orders[layout] + kind) for name, kind in columns]), count)
-    return {name: table[name].astype(np.float64) for name, _ in columns}
+    table = data.array(np.dtype([(name, _ORDERS[layout] + kind) for name, kind in columns.items()]), count)
+    return {name: table[name].astype(np.float64) for name in columns}
+
+
+def _header(path: Path, lines: list[list[str]]) -> tuple[str, int, dict[str, str]]:
+    """The format, and of the vertices, which come first, their number and the types of their columns."""
+    layout, count, columns = "none", -1, {}
+    for line in lines:
+        match line:
+            case ["format", name, _]:
+                layout = name
+            case ["element", "vertex", number] if count < 0 and number.isdecimal() and len(number) < 16:
+                count = int(number)
+            case ["element", *_] if count < 0:
+                raise ValueError(
+                    f"{path}: the first element must be `vertex`, with its number. Write it again with "
+                    "another program."
+                )
+            case ["element", *_]:
+                break
+            case ["property", kind, name] if kind in _TYPES and name not in columns:
+                columns[name] = _TYPES[kind]
+            case ["property", *_]:
+                raise ValueError(
+                    f"{path}: a vertex must have numbers alone; got {shown(' '.join(line))!r}. Each has a "
+                    "name of its own."
+                )
+    if layout not in _ORDERS:
+        raise ValueError(f"{path}: the format must be one of {', '.join(_ORDERS)}; got {shown(layout)}.")
+    if count < 0 or not columns:
+        raise ValueError(f"{path}: has no vertices with numbers. Write it again with another program.")
+    return layout, count, columns

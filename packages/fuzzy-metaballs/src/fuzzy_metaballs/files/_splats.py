@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -112,9 +113,12 @@ def read_splats(path: str | os.PathLike[str]) -> FuzzyMetaballs:
     if all(name in columns for name in COLOR):
         features = jnp.asarray(0.5 + _HARMONIC * np.stack([columns[name] for name in COLOR], axis=1), float)
     try:
-        return FuzzyMetaballs.from_precision_cholesky(
+        shape = FuzzyMetaballs.from_precision_cholesky(
             *(jnp.asarray(x, float) for x in (means, factors, weights)), features=features
         )
+        if not all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(shape)):
+            raise ValueError("a splat is too large, too small or too faint for the precision of the numbers.")
+        return shape
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 

@@ -34,4 +34,9 @@ def pose_from_world_to_camera(rotation: np.ndarray, translation: np.ndarray) -> 
     pose = np.eye(4)
     pose[:3, :3] = rotation.T
     pose[:3, 3] = -rotation.T @ translation
-    return jnp.asarray(pose, float)
+    single = jnp.asarray(pose, float)
+    if not bool(jnp.isfinite(single).all()):
+        raise ValueError(
+            f"a camera so far away, {pose[:3, 3].tolist()}, is beyond the range of {single.dtype}."
+        )
+    return single

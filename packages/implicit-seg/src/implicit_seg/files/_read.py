@@ -52,7 +52,7 @@ def read_image(path: str | os.PathLike[str]) -> Shaped[np.ndarray, "slices heigh
     except (ImportError, FileNotFoundError):
         raise
     except Exception as error:  # readers raise whatever they like about a damaged file
-        words = str(error).splitlines()[0] if str(error) else type(error).__name__
+        words = str(error).splitlines()[0][:300] if str(error) else type(error).__name__
         if words.startswith(str(path)):
             raise ValueError(words) from error
         raise ValueError(f"{path}: cannot be read ({words}).") from error

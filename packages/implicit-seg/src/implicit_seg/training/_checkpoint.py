@@ -25,11 +25,14 @@ def save(path: Path, identity: dict[str, Any], state: dict[str, Any]) -> None:
     payload = buffer.getvalue()
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".part")
-    with temporary.open("wb") as file:
-        file.write(_MAGIC + hashlib.sha256(payload).hexdigest().encode() + b"\n" + payload)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("wb") as file:
+            file.write(_MAGIC + hashlib.sha256(payload).hexdigest().encode() + b"\n" + payload)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
     _sync_folder(path.parent)
 
 
@@ -45,16 +48,24 @@ def load(path: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
         return None
     start = len(_MAGIC) + _DIGEST + 1
     digest, payload = content[len(_MAGIC) : start - 1], content[start:]
+    damage = ValueError(
+        f"`checkpoint`: {path} is damaged or no checkpoint of this package. "
+        "Delete it to start anew, or name another file."
+    )
     if not content.startswith(_MAGIC) or hashlib.sha256(payload).hexdigest().encode() != digest:
-        raise ValueError(
-            f"`checkpoint`: {path} is damaged or no checkpoint of this package. "
-            "Delete it to start anew, or name another file."
-        )
-    stored = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
+        raise damage
+    try:
+        stored = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
+    except Exception as error:  # of whoever has written another content and its digest
+        raise damage from error
+    parts = [stored.get(name) for name in ("identity", "state")] if isinstance(stored, dict) else []
+    if len(parts) != 2 or not all(isinstance(part, dict) for part in parts):
+        raise damage
+    found = stored["identity"]
     differences = [
-        f"{key} was {stored['identity'].get(key)!r}, is {identity.get(key)!r}"
-        for key in sorted(stored["identity"] | identity)
-        if stored["identity"].get(key) != identity.get(key)
+        f"{key} was {str(found.get(key))[:200]}, is {identity.get(key)!r}"
+        for key in sorted(found | identity, key=str)
+        if found.get(key) != identity.get(key)
     ]
     if differences:
         raise ValueError(

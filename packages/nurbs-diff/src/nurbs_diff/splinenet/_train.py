@@ -242,12 +242,15 @@ def _save(path: Path, state: dict[str, Any]) -> None:
     """Writes a whole file or none: under another name first, on the disk, then renamed."""
     buffer = io.BytesIO()
     torch.save(state, buffer)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("wb") as file:
-        file.write(buffer.getvalue())
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    temporary = path.with_name(path.name + ".part")  # one name: the next one overwrites what a kill has left
+    try:
+        with temporary.open("wb") as file:
+            file.write(buffer.getvalue())
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _load(path: Path, identity: str) -> dict[str, Any]:
