@@ -29,6 +29,8 @@ def test_a_run_leaves_its_files_and_prints_its_figures(repro, run_of):
         "seed-0/pictures/square.light.png",
         "seed-0/pictures/walk.dark.png",
         "seed-0/pictures/walk.light.png",
+        "seed-0/scenes/hill.npz",
+        "seed-0/scenes/index.json",
         "seed-0/walk.json",
         "seed-1/outcome.json",
         "seed-1/walk.json",
