@@ -88,6 +88,12 @@ def test_every_link_inside_the_site_leads_somewhere() -> None:
     assert not dead
 
 
+def test_every_five_minute_start_has_its_picture() -> None:
+    starts = sorted(SITE.glob("packages/*/quickstart.html"))
+    assert len(starts) == 5
+    assert all("plot-directive" in path.read_text(encoding="utf-8") for path in starts)
+
+
 def test_nothing_is_loaded_from_elsewhere() -> None:
     loaded = {link for path in PAGES for pair in LOADED.findall(path.read_text()) for link in pair if link}
     assert loaded
