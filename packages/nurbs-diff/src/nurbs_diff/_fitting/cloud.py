@@ -133,7 +133,9 @@ def fit_cloud(
 
     Returns:
         The surface, its residuals and errors; on the device of the points. The work is done on the CPU in
-        float64: O(count) an iteration, and a sparse factorisation of n_u n_v unknowns.
+        float64: O(count) an iteration, and a sparse factorisation of n_u n_v unknowns. In a noisy cloud a
+        few points in a hundred may end at a local minimum of their distance; `closest_point_on_surface`
+        searches the whole surface.
 
     Raises:
         ValueError: points that are not finite, on a line or too few; sizes, knots or parameters that do not
