@@ -37,7 +37,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 SIDE_BY_SIDE = ["--numprocesses=logical"]  # so the cores share out the tests instead
 
-RUN = ["uv", "run"]  # in the workspace's environment, synchronised first
+RUN = ["uv", "run", "--group", "sweep"]  # in the workspace's environment, synchronised first
 STYLE = {"style": [*RUN, "ruff", "check"], "formatting": [*RUN, "ruff", "format", "--check"]}
 TYPES = {
     "types": [*RUN, "basedpyright"],

@@ -32,6 +32,7 @@ examples:
   repro run dsa.table3                    one experiment
   repro run dsa --preset quick --seeds 3  all experiments of a paper, larger
   repro run dsa.table3 --help             with the settings of this experiment
+  repro sweep dsa.table3 --set starts=3,10  each value of a setting, side by side, on all cores or a cluster
   repro report                            the page over all finished runs
   repro report --papers dsa --csv a.csv   over those of a paper, with its figures as a table
   repro data                              the papers' data sets, and which experiment reads which
@@ -73,6 +74,47 @@ class Run:
     """Starts anew, whatever runs there are."""
     check: bool = False
     """Ends with exit code 1 where a figure lies outside its band; for the smoke preset."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """Runs experiments x settings x seeds on Ray and shows them side by side, in a table and a plot.
+
+    Each run is one that repro run would make, and a finished one is not made again; so the same command goes
+    on after a kill. A run whose experiment fails is listed in the end and not tried again.
+    """
+
+    names: tyro.conf.Positional[tuple[str, ...]] = ()
+    """Experiments (dsa.table3), papers (dsa) or all."""
+    sets: Annotated[
+        tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(name="set", metavar="NAME=VALUE,VALUE")
+    ] = ()
+    """A setting and its values, in every experiment, or with EXPERIMENT.NAME in one; more make a grid. Spaces
+    separate the parts of one value: "sizes=16 32,64 128"."""
+    preset: Preset = "smoke"
+    """From which the settings that are not varied come."""
+    seeds: int = 3
+    """How many seeds of each run; each is a task of its own."""
+    address: str | None = None
+    """host:port, or auto, of a Ray cluster that this machine belongs to; without it, this machine alone."""
+    cpus: float = 1
+    """Of each task: its threads, too."""
+    gpus: float = 0
+    """Of each task; 0.25 lets four share one, 0 computes on the CPU."""
+    retries: int = 2
+    """How often a seed is tried again whose worker died."""
+    figures: tuple[str, ...] = ()
+    """Keys of the figures to show; all where none is named."""
+    runs: Path = Path("runs")
+    """Folder in which each run gets its own; on a cluster every node must see it."""
+    data: Path | None = None
+    """Folder with the paper's data, where the experiments ask for it."""
+    fresh: bool = False
+    """Starts every run anew."""
+    output: Path = Path("sweep")
+    """Folder in which each sweep gets its own for table and plot."""
+    name: str | None = None
+    """Of that folder; without it, digits that follow from the runs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +182,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return 0
             case Run():
                 return run(command)
+            case Sweep():
+                from repro import sweep_command
+
+                return sweep_command.run(command)
             case Report():
                 return report(command)
             case Data():
@@ -154,12 +200,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def parse(arguments: list[str]) -> List | Run | Report | Data | Demo:
+def parse(arguments: list[str]) -> List | Run | Sweep | Report | Data | Demo:
     """Reads the command line; a run of one experiment has its settings among the options."""
     run_type: Any = _with_settings(arguments[1:]) if arguments[:1] == ["run"] else Run
     commands: Any = Union[  # noqa: UP007  (made at run time, with a type that only now exists)
         Annotated[run_type, tyro.conf.subcommand("run")],
         Annotated[List, tyro.conf.subcommand("list")],
+        Annotated[Sweep, tyro.conf.subcommand("sweep")],
         Annotated[Report, tyro.conf.subcommand("report")],
         Annotated[Data, tyro.conf.subcommand("data")],
         Annotated[Demo, tyro.conf.subcommand("demo")],

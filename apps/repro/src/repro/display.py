@@ -59,6 +59,14 @@ class Display:
 
         return advance
 
+    def shares(self, description: str, total: float) -> Callable[[float, str], None]:
+        """Opens the bar of pieces of work that end in any order; returns `advance(share, note)`.
+
+        Where there is no terminal, who calls `advance` writes a line of his own.
+        """
+        task = self._progress.add_task(description, total=total, note="")
+        return lambda share, note: self._progress.update(task, advance=share, note=note)
+
     def bar(self, description: str) -> Callable[[int, int, float], None]:
         """Opens a bar; returns `report(step, total, loss)`."""
         if not self._console.is_terminal:

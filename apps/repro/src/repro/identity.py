@@ -77,7 +77,7 @@ def identify(
         seeds=seeds,
         device=device,
         data=checksums,
-        packages=_versions(experiment),
+        packages=versions(experiment),
     )
 
 
@@ -91,7 +91,12 @@ def folder_checksum(folder: Path) -> str:
     return total.hexdigest()
 
 
-def _versions(experiment: Experiment[Any]) -> dict[str, str]:
+def versions(experiment: Experiment[Any]) -> dict[str, str]:
+    """Returns the versions here of the app and of the distributions that an experiment names.
+
+    Raises:
+        ExperimentError: one is not installed.
+    """
     names = set(experiment.packages)
     if app := registry.distribution(experiment.name):
         names.add(app)

@@ -12,22 +12,31 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+NAME = ".lock"
+
 
 @contextmanager
-def hold(folder: Path, *, wait: bool, remedy: str = "") -> Iterator[None]:
+def hold(
+    folder: Path, *, wait: bool, shared: bool = False, name: str = NAME, remedy: str = ""
+) -> Iterator[None]:
     """Holds the lock of a folder, which the system takes back however the process ends.
 
     Args:
         folder: exists.
         wait: for a process that holds it, instead of refusing.
+        shared: with others that hold it so; such a lock keeps out who wants it for himself alone.
+        name: of the file that is locked.
         remedy: what else than waiting helps; the end of the message.
 
     Raises:
         UserError: another process holds it.
     """
-    with (folder / ".lock").open("w") as file:
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    with (folder / name).open(
+        "a+"
+    ) as file:  # NFS wants it readable for a shared lock, writable for the other
         try:
-            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, kind if wait else kind | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise UserError(f"Another process is at work in {folder}. Wait for it{remedy}.") from error
         yield

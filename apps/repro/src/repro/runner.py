@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 import traceback
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from repro import atomic, disk, environment, markdown, result, schema, store
+from repro import atomic, disk, environment, lock, markdown, result, schema, store
 from repro._context import RunContext, append, now, pictures, scenes
 from repro.errors import ExperimentError, UserError
 from repro.identity import identify
 from repro.result import Result, Seed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from repro.display import Display
@@ -48,6 +50,17 @@ class Job:
         """How long it is expected to take."""
         return self.experiment.minutes[self.preset] * self.seeds
 
+    def identify(self) -> Identity:
+        """Returns what the run is known by; reads the data files."""
+        return identify(
+            self.experiment,
+            preset=self.preset,
+            settings=self.settings,
+            seeds=self.seeds,
+            device=self.device,
+            data=self.data,
+        )
+
 
 @dataclass(frozen=True)
 class Done:
@@ -71,28 +84,9 @@ def run(job: Job, runs: Path, *, fresh: bool, display: Display) -> Done:
         ExperimentError: the experiment raised, or returned what is no result; the log has the traceback.
         UserError: another process is at work in the run, or one of its files is damaged.
     """
-    try:
-        return _run(job, runs, fresh=fresh, display=display)
-    except OSError as error:
-        if not disk.refuses(error):
-            raise
-        raise ExperimentError(
-            f"{job.experiment.name} was stopped: {disk.reason(error, runs)}. Finished seeds and checkpoints "
-            "are kept. Make room or take another --runs; the same command goes on where it stopped."
-        ) from error
-
-
-def _run(job: Job, runs: Path, *, fresh: bool, display: Display) -> Done:
     experiment = job.experiment
-    identity = identify(
-        experiment,
-        preset=job.preset,
-        settings=job.settings,
-        seeds=job.seeds,
-        device=job.device,
-        data=job.data,
-    )
-    with store.hold(runs, identity, fresh=fresh) as folder:
+    identity = job.identify()
+    with _disk_told(job, runs), store.hold(runs, identity, fresh=fresh) as folder:
         if (folder / result.NAME).exists():
             display.line(f"{experiment.name}: finished before, in {folder}; --fresh runs it anew.")
             return Done(experiment, folder, result.read(folder))
@@ -107,13 +101,61 @@ def _run(job: Job, runs: Path, *, fresh: bool, display: Display) -> Done:
             append(log, "interrupted; the same command resumes")
             raise
         except ExperimentError as error:
-            append(log, f"failed: {error}")
-            raise ExperimentError(f"{error} The log: {log}") from error
-        done = Done(experiment, folder, _gather(job, identity, seeds, folder))
-        atomic.write(folder / "report.md", markdown.render(done.result))
-        result.write(folder, done.result)  # last: with it the run is finished
-        append(log, "finished")
-        return done
+            raise _failed(error, log) from error
+        return Done(experiment, folder, _finish(job, identity, seeds, folder))
+
+
+def run_seed(job: Job, seed: int, folder: Path, *, display: Display) -> None:
+    """Does one seed of a run whose other seeds other processes may do; the last to end finishes the run.
+
+    Waits for a process that is at work on the same seed, and then has nothing left to do.
+
+    Args:
+        job: known to be that of the folder.
+        seed: below `job.seeds`.
+        folder: of the run, as `store.claim` gave it.
+        display: for the progress.
+
+    Raises:
+        ExperimentError: as in `run`.
+        UserError: a file of the run is damaged.
+    """
+    with _disk_told(job, folder):
+        _share(job, seed, folder, display)
+
+
+def _share(job: Job, seed: int, folder: Path, display: Display) -> None:
+    with store.share(folder, seed):
+        if missing(folder, seed):
+            try:
+                _seed(job, seed, folder, display)
+            except ExperimentError as error:
+                raise _failed(error, folder / "log.txt") from error
+    if any(missing(folder, other) for other in range(job.seeds)):
+        return
+    with lock.hold(folder, wait=True):
+        if not (folder / result.NAME).exists():
+            seeds = tuple(_outcome(job, other, folder) for other in range(job.seeds))
+            _finish(job, store.marker(folder).identity, seeds, folder)
+
+
+@contextmanager
+def _disk_told(job: Job, folder: Path) -> Iterator[None]:
+    """Says of a disk that takes no more what is kept and what to do."""
+    try:
+        yield
+    except OSError as error:
+        if not disk.refuses(error):
+            raise
+        raise ExperimentError(
+            f"{job.experiment.name} was stopped: {disk.reason(error, folder)}. Finished seeds and checkpoints "
+            "are kept. Make room or take another --runs; the same command goes on where it stopped."
+        ) from error
+
+
+def missing(folder: Path, seed: int) -> bool:
+    """Says whether a seed of a run is still to be done."""
+    return not (folder / f"seed-{seed}" / OUTCOME).exists()
 
 
 def describe(identity: Identity) -> str:
@@ -125,15 +167,10 @@ def describe(identity: Identity) -> str:
 def _seed(job: Job, seed: int, run: Path, display: Display) -> Seed:
     """Runs one seed, or reads its outcome where it is finished."""
     path = run / f"seed-{seed}" / OUTCOME
-    if path.exists():
+    if not missing(run, seed):
         append(run / "log.txt", f"seed {seed}: finished before, not repeated")
         display.line(f"  seed {seed}: finished before, not repeated")
-        outcome = read_outcome(path)
-        try:
-            result.check(job.experiment, outcome.values)
-        except ExperimentError as error:
-            raise _damaged(path, error) from error
-        return outcome
+        return _outcome(job, seed, run)
     resumed = path.parent.exists()
     context = RunContext(seed=seed, device=job.device, run=run, data=job.data, display=display)
     append(run / "log.txt", f"seed {seed}: {'resumed' if resumed else 'started'}")
@@ -162,6 +199,17 @@ def _seed(job: Job, seed: int, run: Path, display: Display) -> Seed:
     return outcome
 
 
+def _outcome(job: Job, seed: int, run: Path) -> Seed:
+    """Reads how a finished seed went; it must have the experiment's figures."""
+    path = run / f"seed-{seed}" / OUTCOME
+    outcome = read_outcome(path)
+    try:
+        result.check(job.experiment, outcome.values)
+    except ExperimentError as error:
+        raise _damaged(path, error) from error
+    return outcome
+
+
 def read_outcome(path: Path) -> Seed:
     """Reads how a finished seed went.
 
@@ -176,6 +224,21 @@ def read_outcome(path: Path) -> Seed:
 
 def _damaged(path: Path, error: Exception) -> UserError:
     return UserError(f"{path} is damaged: {error}. Delete it, and the seed is run again.")
+
+
+def _failed(error: ExperimentError, log: Path) -> ExperimentError:
+    """Notes a failure; returns the error that names the log."""
+    append(log, f"failed: {error}")
+    return ExperimentError(f"{error} The log: {log}")
+
+
+def _finish(job: Job, identity: Identity, seeds: tuple[Seed, ...], folder: Path) -> Result:
+    """Writes what a run whose seeds are all done leaves behind."""
+    gathered = _gather(job, identity, seeds, folder)
+    atomic.write(folder / "report.md", markdown.render(gathered))
+    result.write(folder, gathered)  # last: with it the run is finished
+    append(folder / "log.txt", "finished")
+    return gathered
 
 
 def _gather(job: Job, identity: Identity, seeds: tuple[Seed, ...], folder: Path) -> Result:

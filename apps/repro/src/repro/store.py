@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-import time
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from itertools import count
 from typing import TYPE_CHECKING
 
 from repro import atomic, lock, schema
@@ -59,13 +59,52 @@ def hold(runs: Path, identity: Identity, *, fresh: bool) -> Iterator[Path]:
     Raises:
         UserError: another process is at work in that run, or the folder cannot be written to.
     """
+    folder = claim(runs, identity, fresh=fresh)
+    with lock.hold(folder, wait=False, remedy=", or start anew with --fresh"):
+        yield folder
+
+
+def claim(runs: Path, identity: Identity, *, fresh: bool) -> Path:
+    """Finds the newest run of this identity, or starts one; does not hold it.
+
+    Raises:
+        UserError: the folder cannot be written to.
+    """
     parent = runs / identity.experiment
     check_writable(parent)
     with lock.hold(parent, wait=True):  # so that two processes do not start the same run side by side
-        found = [] if fresh else [f for f in folders(parent) if _sha256(f) == identity.sha256]
-        folder = found[-1] if found else _start(parent, identity)
-    with lock.hold(folder, wait=False, remedy=", or start anew with --fresh"):
-        yield folder
+        found = None if fresh else find(runs, identity)
+        return found or _start(parent, identity)
+
+
+def find(runs: Path, identity: Identity) -> Path | None:
+    """Returns the newest run of this identity, None where there is none."""
+    parent = runs / identity.experiment
+    found = [f for f in folders(parent) if _sha256(f) == identity.sha256] if parent.is_dir() else []
+    return found[-1] if found else None
+
+
+@contextmanager
+def share(folder: Path, seed: int, *, wait: bool = True) -> Iterator[None]:
+    """Holds one seed of a run whose other seeds other processes may hold; keeps `hold` out of the run.
+
+    Raises:
+        UserError: another process is at work there, and `wait` is false.
+    """
+    with (
+        lock.hold(folder, wait=wait, shared=True),
+        lock.hold(folder, wait=wait, name=f".seed-{seed}.lock"),
+    ):
+        yield
+
+
+def is_held(folder: Path, seed: int) -> bool:
+    """Says whether a process is at work on a seed of a run, or on the whole run."""
+    try:
+        with share(folder, seed, wait=False):
+            return False
+    except UserError:
+        return True
 
 
 def folders(parent: Path) -> list[Path]:
@@ -101,6 +140,9 @@ def _start(parent: Path, identity: Identity) -> Path:
     beside.mkdir(exist_ok=True)
     atomic.write_json(beside / NAME, asdict(Marker(sha256=identity.sha256, started=now(), identity=identity)))
     atomic.tidy(beside)
-    while (folder := parent / datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")).exists():
-        time.sleep(0.1)  # two runs within a second
+    second = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
+    folder = parent / second
+    again = count(2)
+    while folder.exists():  # a sweep starts many runs within a second; their names keep their order
+        folder = parent / f"{second}-{next(again):04}"
     return beside.rename(folder)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def experiments() -> Table:
     """All installed experiments; an app that cannot be imported has its error in the place of a title."""
-    table = _table("experiment", "what it reproduces", "smoke", "quick", "paper", whole=(0, 2, 3, 4))
+    table = plain("experiment", "what it reproduces", "smoke", "quick", "paper", whole=(0, 2, 3, 4))
     for name in registry.entry_points():
         try:
             experiment = registry.load(name)
@@ -37,7 +37,7 @@ def experiments() -> Table:
 
 def figures(runs: Iterable[Done]) -> Table:
     """Every figure of the runs beside the paper's."""
-    table = _table("figure", "paper", "ours", "other data, not comparable")
+    table = plain("figure", "paper", "ours", "other data, not comparable")
     for done in runs:
         table.add_section()
         table.add_row(Text(done.result.identity.experiment, style="bold"))
@@ -68,7 +68,7 @@ def outside(done: Done) -> list[tuple[str, ...]]:
 
 def bands(rows: Iterable[tuple[str, ...]]) -> Table:
     """The values outside their bands."""
-    table = _table("experiment", "figure", "seed", "value", "band", "why")
+    table = plain("experiment", "figure", "seed", "value", "band", "why")
     for row in rows:
         table.add_row(*map(Text, row))
     return table
@@ -76,7 +76,7 @@ def bands(rows: Iterable[tuple[str, ...]]) -> Table:
 
 def datasets(sets: Iterable[Dataset]) -> Table:
     """All declared data sets."""
-    table = _table("data set", "what it is, and its licence", "comes by", "read by", whole=(0, 2, 3))
+    table = plain("data set", "what it is, and its licence", "comes by", "read by", whole=(0, 2, 3))
     for dataset in sets:
         what = Text(f"{dataset.title}\n")
         what.append(dataset.licence, style="dim")
@@ -96,7 +96,7 @@ def duration(seconds: float) -> str:
     return f"{seconds:.3g} s"
 
 
-def _table(*columns: str, whole: tuple[int, ...] = ()) -> Table:
+def plain(*columns: str, whole: tuple[int, ...] = ()) -> Table:
     """A table whose `whole` columns are never broken into lines."""
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", caption_justify="left")
     for i, column in enumerate(columns):
