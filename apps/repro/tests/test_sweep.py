@@ -14,6 +14,7 @@ from repro._sweep_ray import Ended, look
 from repro.display import Display
 
 GRID = ("toy.walk", "--set", "epochs=2,3", "--set", "sizes=1 2,3", "--set", "draws=false", "--seeds", "2")
+BRIEF = (*GRID, "--figures", "mean")  # few panels, as drawing is what takes the time
 
 
 class HereInstead:
@@ -64,7 +65,7 @@ def results(runs="runs"):
 
 def test_every_combination_and_seed_is_done_once_and_each_run_is_a_normal_one(repro, here):
     cluster = here()
-    ended = repro("sweep", *GRID)
+    ended = repro("sweep", *BRIEF)
     assert ended.code == 0, ended.err
     wanted = [{"epochs": e, "sizes": s, "draws": False} for e in (2, 3) for s in ((1, 2), (3,))]
     assert sorted(cluster.done, key=str) == sorted([(v, seed) for v in wanted for seed in (0, 1)], key=str)
@@ -83,7 +84,7 @@ def test_every_combination_and_seed_is_done_once_and_each_run_is_a_normal_one(re
 
 def test_a_sweep_draws_the_pictures_of_the_first_seed(repro, here):
     here()
-    assert repro("sweep", "toy.walk", "--set", "epochs=2", "--seeds", 2).code == 0
+    assert repro("sweep", "toy.walk", "--set", "epochs=2", "--figures", "mean", "--seeds", 2).code == 0
     ((run, result),) = results().items()
     assert [picture["name"] for picture in result["pictures"]] == ["walk", "square"]
     assert (run / result["pictures"][0]["dark"]).is_file()
@@ -141,8 +142,8 @@ def test_the_plot_has_a_line_per_other_setting_the_spread_and_the_paper(repro, h
 
     monkeypatch.setattr(Figure, "savefig", keep)
     here()
-    repro("sweep", *GRID)
-    mean, _, elsewhere, _ = drawn[0].axes
+    repro("sweep", *GRID, "--figures", "mean", "elsewhere")
+    mean, elsewhere = drawn[0].axes
     assert [bar.get_label() for bar in mean.containers] == ["sizes 1 2, draws False", "sizes 3, draws False"]
     line = mean.containers[0][0]
     assert list(line.get_xdata()) == [2, 3]
@@ -159,14 +160,14 @@ def test_the_plot_has_a_line_per_other_setting_the_spread_and_the_paper(repro, h
 
 def test_what_is_finished_is_not_done_again_and_needs_no_ray(repro, here, monkeypatch):
     here()
-    first = repro("sweep", *GRID)
+    first = repro("sweep", *BRIEF)
     times = {path: (path / "result.json").stat().st_mtime_ns for path in results()}
 
     def refuse(*_, **__):
         raise AssertionError("there is nothing to do")
 
     monkeypatch.setattr("repro._sweep_ray.connect", refuse)
-    second = repro("sweep", *GRID)
+    second = repro("sweep", *BRIEF)
     assert second.code == 0
     assert "4 runs: 4 finished before, 0 to do." in second.err
     assert second.out == first.out
@@ -312,6 +313,21 @@ def test_without_ray_the_remedy_is_named(repro, monkeypatch):
     ended = repro("sweep", "toy.single")
     assert ended.code == 2
     assert 'pip install "piecewise-repro[sweep]"' in ended.err
+    assert not list(Path("runs").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("there", "--address there: write it as host:port, or auto."),
+        ("127.0.0.1:1", "--address 127.0.0.1:1: no Ray cluster answers ([Errno 111] Connection refused)."),
+    ],
+)
+def test_where_no_cluster_answers_no_run_is_started(repro, address, message):
+    pytest.importorskip("ray")
+    ended = repro("sweep", "toy.single", "--address", address)
+    assert ended.code == 2
+    assert message in ended.err
     assert not list(Path("runs").iterdir())
 
 

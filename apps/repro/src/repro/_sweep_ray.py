@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import socket
 import uuid
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from repro.display import Display
 from repro.errors import ExperimentError, UserError
 from repro.identity import versions
 from repro.runner import Job
+from repro.sweep import changed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,6 +36,7 @@ QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
 }
 STORE = 100 * 2**20  # bytes of shared memory for passed objects, of which a sweep has none
+CONNECT = 10  # seconds in which the head must take a connection
 ANSWER = 120  # seconds in which a node must answer; the first worker of a cold node imports for many
 
 
@@ -81,17 +84,18 @@ class Ended:
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """A task as it goes to a worker, which looks up the experiment itself."""
+    """A task as it goes to a worker: plain values, so that the app is imported only when `work` says so."""
 
     name: str
     preset: Preset
-    settings: Any
+    varied: Mapping[str, Any]
     seeds: int
     device: str
     data: Path | None
     packages: Mapping[str, str]
     seed: int
     folder: Path
+    threads: int
     shares_gpu: bool
 
 
@@ -147,13 +151,14 @@ class Cluster:
         order = Order(
             name=job.experiment.name,
             preset=job.preset,
-            settings=job.settings,
+            varied=task.point.varied,
             seeds=job.seeds,
             device=job.device,
             data=job.data.resolve() if job.data else None,
             packages=task.point.identity.packages,
             seed=task.seed,
             folder=task.folder.resolve(),
+            threads=max(1, int(self._cpus)),
             shares_gpu=0 < self._gpus < 1,
         )
         self._running[self._work.remote(order)] = task
@@ -202,28 +207,30 @@ def connect(address: str | None, *, cpus: float, gpus: float) -> Iterator[Cluste
     Raises:
         UserError: ray is not installed, no cluster answers, or a task fits on none of its nodes.
     """
-    for name, value in QUIET.items():
+    variables = QUIET if address else QUIET | _private()
+    for name, value in variables.items():
         os.environ.setdefault(name, value)
     try:
         import ray
+        from ray.exceptions import RayError
     except ImportError as error:
         raise UserError(
             'repro sweep needs ray: pip install "piecewise-repro[sweep]", or in a clone of Piecewise '
             "uv run --group sweep repro sweep ..."
         ) from error
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    if address is None:
-        # Ray gives a worker as many threads as its task has CPUs, unless this variable says otherwise
-        os.environ["OMP_NUM_THREADS"] = str(max(1, int(cpus)))
+    if address:
+        _check_listens(address)
+        options |= {"address": address}
+    else:
         options |= {"address": "local", "include_dashboard": False, "object_store_memory": STORE}
         options |= {"_node_ip_address": "127.0.0.1"}
-    else:
-        options |= {"address": address}
     try:
         ray.init(**options)
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        remedy = "Start one with `ray start --head`, or leave --address out for one on this machine alone."
-        raise UserError(f"--address {address}: no Ray cluster answers ({_short(error)}). {remedy}") from error
+    except (OSError, RuntimeError, ValueError, RayError) as error:
+        if address:
+            raise UserError(_no_cluster(address, error)) from error
+        raise UserError(f"Ray cannot start on this machine ({_short(error)}).") from error
     try:
         yield Cluster(ray, cpus=cpus, gpus=gpus)
     finally:
@@ -238,7 +245,9 @@ def work(order: Order) -> None:
         UserError: this node lacks the app, the versions, the folder or the GPU.
     """
     host = socket.gethostname()
-    if order.shares_gpu:  # JAX would take three quarters of the memory; read when it first computes
+    # read by the libraries when the app imports them
+    os.environ["OMP_NUM_THREADS"] = str(order.threads)
+    if order.shares_gpu:  # JAX would take three quarters of the memory
         os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     if order.name not in registry.entry_points():
         raise UserError(f"{host} has no experiment {order.name}. Install the same apps on every node.")
@@ -257,7 +266,7 @@ def work(order: Order) -> None:
         devices.choose("cuda", experiment)
     job = Job(
         experiment=experiment,
-        settings=order.settings,
+        settings=changed(experiment, order.preset, order.varied),
         preset=order.preset,
         seeds=order.seeds,
         device=order.device,
@@ -280,6 +289,33 @@ def look(runs: Path, name: str) -> str | None:
             )
     except UserError:
         return None  # held, as it should be
+
+
+def _private() -> dict[str, str]:
+    """The variables of a cluster that is this command's alone."""
+    return {
+        # only this command may use it; Ray would keep a secret of its own making in the home folder
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
+    }
+
+
+def _check_listens(address: str) -> None:
+    """Sees within seconds that somebody listens; Ray would try for many minutes, then end the process."""
+    if address == "auto":
+        return
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal():
+        raise UserError(f"--address {address}: write it as host:port, or auto.")
+    try:
+        socket.create_connection((host, int(port)), timeout=CONNECT).close()
+    except OSError as error:
+        raise UserError(_no_cluster(address, error)) from error
+
+
+def _no_cluster(address: str, error: Exception) -> str:
+    remedy = "Start one with `ray start --head`, or leave --address out for one on this machine alone."
+    return f"--address {address}: no Ray cluster answers ({_short(error)}). {remedy}"
 
 
 def _unseen(host: str, folder: Path) -> str:

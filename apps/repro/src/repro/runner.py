@@ -148,8 +148,9 @@ def _disk_told(job: Job, folder: Path) -> Iterator[None]:
         if not disk.refuses(error):
             raise
         raise ExperimentError(
-            f"{job.experiment.name} was stopped: {disk.reason(error, folder)}. Finished seeds and checkpoints "
-            "are kept. Make room or take another --runs; the same command goes on where it stopped."
+            f"{job.experiment.name} was stopped: {disk.reason(error, folder)}. Finished seeds and "
+            "checkpoints are kept. Make room or take another --runs; the same command goes on where it "
+            "stopped."
         ) from error
 
 

@@ -18,7 +18,7 @@ from repro.errors import UserError
 from repro.runner import Job
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from repro.experiment import Experiment, Preset
@@ -155,7 +155,7 @@ def expand(
         for varied in grid:
             job = Job(
                 experiment=experiment,
-                settings=_changed(experiment, preset, varied),
+                settings=changed(experiment, preset, varied),
                 preset=preset,
                 seeds=seeds if experiment.seeded else 1,
                 device=device,
@@ -163,6 +163,19 @@ def expand(
             )
             points.append(Point(job=job, varied=varied, identity=job.identify()))
     return points
+
+
+def changed(experiment: Experiment[Any], preset: Preset, varied: Mapping[str, Any]) -> Any:
+    """Returns the settings of a preset with those that vary in their place.
+
+    Raises:
+        UserError: the experiment's settings refuse a value.
+    """
+    try:
+        return dataclasses.replace(experiment.presets[preset], **varied)
+    except (TypeError, ValueError) as error:
+        given = ", ".join(f"{name}={written(value)}" for name, value in varied.items())
+        raise UserError(f"--set {given}: the settings of {experiment.name} refuse it: {error}") from error
 
 
 def checksum(points: Iterable[Point]) -> str:
@@ -218,14 +231,6 @@ def _parse(kind: Any, text: str, asked: str, what: str, shown: str) -> Any:
             f"{asked}: {text!r} is no value for {what}, which is {_kind(kind)}. Its settings: {shown}. "
             f"Commas separate values, spaces the parts of one."
         ) from refused
-
-
-def _changed(experiment: Experiment[Any], preset: Preset, varied: dict[str, Any]) -> Any:
-    try:
-        return dataclasses.replace(experiment.presets[preset], **varied)
-    except (TypeError, ValueError) as error:
-        given = ", ".join(f"{name}={written(value)}" for name, value in varied.items())
-        raise UserError(f"--set {given}: the settings of {experiment.name} refuse it: {error}") from error
 
 
 def _kind(kind: Any) -> str:
