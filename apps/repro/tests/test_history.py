@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from repro import forest, history, report, result
@@ -115,6 +116,7 @@ def test_one_run_has_no_history(made):
 numbers_ = st.floats(-1e12, 1e12).filter(lambda x: x == 0 or abs(x) > 1e-12)
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(numbers_, st.floats(0, 1e6)), min_size=1, max_size=8))
 def test_every_value_lies_on_the_scale_and_ticks_too(values):
     means = [mean for mean, _ in values]
@@ -125,7 +127,8 @@ def test_every_value_lies_on_the_scale_and_ticks_too(values):
     for value, text in axis.ticks():
         assert history.TOP - 1e-6 <= axis.height(value) <= history.BOTTOM + 1e-6
         assert text
-    assert sorted(means) == sorted(means, key=lambda value: -axis.height(value))
+    heights = [axis.height(value) for value in sorted(means)]
+    assert all(low >= high - 1e-6 for low, high in pairwise(heights))  # equal but for rounding, or higher
 
 
 def test_a_wide_range_is_logarithmic():
