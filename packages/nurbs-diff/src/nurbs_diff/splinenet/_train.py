@@ -97,8 +97,11 @@ def train(
     """Trains a network in place, and goes on where it was killed.
 
     A run that is killed at any moment and started again with the same arguments does the steps since its last
-    checkpoint again; on a CPU it ends with the same bits as a run that nobody killed. Under `accelerate
-    launch` every process draws batches of its own; this has not been tried with more than one.
+    checkpoint again; on a CPU it ends with the same bits as a run that nobody killed.
+
+    Under `accelerate launch` every process draws batches of its own, and a step takes the mean of their
+    gradients: one process that accumulates the same batches makes the same steps. The running statistics
+    are those of the first process. A file for `checkpoint` must be seen by all.
 
     Args:
         model: trains where it lies (move it to the GPU first).
@@ -160,7 +163,9 @@ def train(
             callback(step, settings.steps, value)
         if step % settings.validate_every and step < settings.steps:
             continue
-        records.append((step, total / since, validation_loss(model, validation, settings)))
+        _take_buffers_of_main(accelerator, model)
+        mean, held_out = total / since, validation_loss(model, validation, settings)
+        records.append((step, *_agreed(accelerator, mean, held_out)))
         total, since = 0.0, 0
         scheduler.step(records[-1][2])
         if accelerator.is_main_process:
@@ -173,6 +178,7 @@ def train(
                     f"step {step}/{settings.steps}: loss {records[-1][1]:.3g}, on held-out patches "
                     f"{records[-1][2]:.3g}, learning rate {rate:.2g}"
                 )
+        accelerator.wait_for_everyone()
     model.eval()
     return History(*(tuple(column) for column in zip(*records, strict=True)))
 
@@ -222,6 +228,24 @@ def _loss(model: torch.nn.Module, patches: Patches, settings: TrainingSettings) 
     return surface_loss(
         frame.scaled(net), weights, frame.scaled(unit), samples=settings.samples, smoothing=settings.smoothing
     )
+
+
+def _take_buffers_of_main(accelerator: Accelerator, model: SplineNet) -> None:
+    """Gives every process the running statistics of the first, which the checkpoint holds."""
+    if accelerator.num_processes > 1:
+        for buffer in model.buffers():
+            torch.distributed.broadcast(buffer, 0)
+
+
+def _agreed(accelerator: Accelerator, loss: float, held_out: float) -> tuple[float, float]:
+    """The mean of the processes' losses, and the first one's validation: all must halve the rate together."""
+    if accelerator.num_processes == 1:
+        return loss, held_out
+    from accelerate.utils import broadcast_object_list, gather_object
+
+    losses = gather_object([loss])
+    (agreed,) = broadcast_object_list([(sum(losses) / len(losses), held_out)])
+    return agreed
 
 
 def _generator(*entropy: int) -> Generator:
