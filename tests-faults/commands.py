@@ -22,6 +22,9 @@ def start(
     *arguments: str, folder: Path, program: Path | str = TOYS, largest: int | None = None
 ) -> subprocess.Popen[str]:
     """Starts a command in a folder; no file it writes may be larger than `largest` bytes."""
+    environment = os.environ | {"COLUMNS": "200", "OMP_NUM_THREADS": "1"}
+    if largest is not None:  # Python keeps bytecode that was cut off, and no later process could be imported
+        environment["PYTHONDONTWRITEBYTECODE"] = "1"
 
     def limit() -> None:
         if largest is not None:
@@ -34,7 +37,7 @@ def start(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=os.environ | {"COLUMNS": "200", "OMP_NUM_THREADS": "1"},
+        env=environment,
         preexec_fn=limit,
         process_group=0,
     )

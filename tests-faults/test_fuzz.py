@@ -1,7 +1,7 @@
 """Damaged files: every reader returns a sound value or raises the error that it documents, with a message.
 
 Never another exception, never over two seconds of CPU, never more than 256 MB beyond what the process has.
-`FAULTS_CASES` sets the number of cases of each reader; 100 unless told. A case is known by reader and number.
+`FAULTS_CASES` sets the number of cases of each reader; 40 unless told. A case is known by reader and number.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import pytest
 from mutations import damaged
 from readers import READERS, Reader
 
-CASES = int(os.environ.get("FAULTS_CASES", "100"))
+CASES = int(os.environ.get("FAULTS_CASES", "40"))
 SECONDS = 2.0
 ROOM = 256 << 20
 
