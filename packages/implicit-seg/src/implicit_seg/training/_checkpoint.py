@@ -63,7 +63,7 @@ def load(path: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
         raise damage
     found = stored["identity"]
     differences = [
-        f"{key} was {str(found.get(key))[:200]}, is {identity.get(key)!r}"
+        f"{key} was {_shortened(found.get(key))}, is {identity.get(key)!r}"
         for key in sorted(found | identity, key=str)
         if found.get(key) != identity.get(key)
     ]
@@ -73,6 +73,12 @@ def load(path: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
             "Delete it to start anew, name another file, or restore the settings."
         )
     return stored["state"]
+
+
+def _shortened(value: object) -> str:
+    """What a stranger's file says, as far as a message should repeat it."""
+    text = repr(value)
+    return text if len(text) <= 1000 else f"{text[:1000]}..."
 
 
 def _sync_folder(folder: Path) -> None:
