@@ -86,8 +86,8 @@ NATIVE = {
     ),
     "fem-diff: multigrid": (
         "import torch; from fem_diff import LagrangeSpace, Poisson, solve, unit_square\n"
-        "nu = torch.rand(256, 256, dtype=torch.float64) + 0.1\n"
-        "p = Poisson(LagrangeSpace(unit_square(256), degree=2), diffusivity=nu, source=1.0)",
+        "nu = torch.rand(512, 512, dtype=torch.float64) + 0.1\n"
+        "p = Poisson(LagrangeSpace(unit_square(512), degree=2), diffusivity=nu, source=1.0)",
         "solve(p)",
     ),
     "fuzzy-metaballs: render": (

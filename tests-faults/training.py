@@ -35,8 +35,8 @@ def splinenet() -> list[np.ndarray]:
         return random_patches(count, generator, size=5, points=32)
 
     torch.manual_seed(0)
-    network = SplineNet(5, neighbors=4)
-    settings = TrainingSettings(steps=24, batch_size=2, every=2)
+    network = SplineNet(5, neighbours=4)
+    settings = TrainingSettings(steps=24, batch_size=2, validate_every=2)
     train(network, source, source(4, torch.Generator().manual_seed(1)), settings, checkpoint=CHECKPOINT)
     return [value.numpy() for value in network.state_dict().values()]
 
