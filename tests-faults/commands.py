@@ -27,7 +27,7 @@ def start(
         environment["PYTHONDONTWRITEBYTECODE"] = "1"
 
     def limit() -> None:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell ignores it for what it starts in the background
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a background job ignores it
         if largest is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
 
