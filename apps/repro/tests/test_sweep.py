@@ -312,7 +312,7 @@ def test_without_ray_the_remedy_is_named(repro, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     ended = repro("sweep", "toy.single")
     assert ended.code == 2
-    assert 'pip install "piecewise-repro[sweep]"' in ended.err
+    assert 'pip install "./apps/repro[sweep]"' in ended.err
     assert not list(Path("runs").iterdir())
 
 

@@ -215,8 +215,8 @@ def connect(address: str | None, *, cpus: float, gpus: float) -> Iterator[Cluste
         from ray.exceptions import RayError
     except ImportError as error:
         raise UserError(
-            'repro sweep needs ray: pip install "piecewise-repro[sweep]", or in a clone of Piecewise '
-            "uv run --group sweep repro sweep ..."
+            "repro sweep needs Ray. In a clone of Piecewise: uv run --group sweep repro sweep ..., or "
+            'pip install "./apps/repro[sweep]".'
         ) from error
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address:
