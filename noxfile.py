@@ -36,6 +36,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # Test problems are small: one thread is as fast as two on an idle machine, and faster on a busy one.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 SIDE_BY_SIDE = ["--numprocesses=logical"]  # so the cores share out the tests instead
+QUIET = ["-q", "--durations=3"]
 
 RUN = ["uv", "run", "--group", "sweep"]  # in the workspace's environment, synchronised first
 STYLE = {"style": [*RUN, "ruff", "check"], "formatting": [*RUN, "ruff", "format", "--check"]}
@@ -142,22 +143,28 @@ def wheels(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def packages(session: nox.Session) -> None:
-    """`alone` for all packages, side by side."""
-    options = ["--", "--numprocesses=0", *session.posargs]  # a core for each package
+    """`installs` and the tests that are not slow for each package, side by side: a core for each."""
     longest_first = [*reversed(PACKAGES), *BACKENDS]
-    side_by_side(
-        session,
-        {
-            package: [sys.executable, "-m", "nox", "--session", f"alone({package})", *options]
-            for package in longest_first
-        },
-    )
+    tests = {
+        f"tests of {package}": [*RUN, "pytest", *QUIET, f"packages/{package}/tests", "-m", "not slow"]
+        for package in longest_first
+    }
+    installs = {
+        f"{package} alone": [sys.executable, "-m", "nox", "--session", f"installs({package})"]
+        for package in longest_first
+    }
+    side_by_side(session, tests | installs)
 
 
 @nox.session(default=False)
 @nox.parametrize("package", WHEELS, ids=WHEELS)
-def alone(session: nox.Session, package: str) -> None:
-    """One package as a user gets it: its wheel and what it declares, nothing else; then its tests."""
+def installs(session: nox.Session, package: str) -> None:
+    """One package as a user gets it: its wheel and what it declares, nothing else; then it is imported."""
+    installed(session, package)
+
+
+def installed(session: nox.Session, package: str) -> Path:
+    """Builds a package's wheel and installs it alone; returns the folder of the wheel."""
     module = package.replace("-", "_")
     folder = Path(session.create_tmp())
     shutil.rmtree(folder, ignore_errors=True)
@@ -168,6 +175,14 @@ def alone(session: nox.Session, package: str) -> None:
     session.run("uv", "pip", "check", external=True)
     session.run("uv", "pip", "list", external=True)
     session.run("python", "-I", "-c", f"import {module}; print({module}.__name__, {module}.__version__)")
+    return folder
+
+
+@nox.session(default=False)
+@nox.parametrize("package", WHEELS, ids=WHEELS)
+def alone(session: nox.Session, package: str) -> None:
+    """`installs`, and then all the package's tests in that environment, away from the repository."""
+    folder = installed(session, package)
     session.install("--group", f"{ROOT / 'packages' / package / 'pyproject.toml'}:test")
     if package in BACKENDS:  # its tests compare it with the package that calls it
         session.install(*map(str, folder.glob(f"{BACKENDS[package].replace('-', '_')}-*.whl")))
@@ -180,7 +195,7 @@ def tests_away(session: nox.Session, package: str, folder: Path) -> None:
     shutil.copytree(ROOT / "packages" / package / "tests", folder / "tests")
     shutil.copy(ROOT / "packages" / package / "pyproject.toml", folder)
     with session.chdir(folder):
-        options = ["-q", "--durations=3", *SIDE_BY_SIDE]
+        options = [*QUIET, *SIDE_BY_SIDE]
         session.run("python", "-I", "-m", "pytest", *options, "tests", *session.posargs)
 
 

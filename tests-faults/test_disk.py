@@ -114,6 +114,7 @@ def test_a_disk_that_is_read_only(
     record_property("full disks: a read-only one", 1)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_does_not_fit_leaves_the_last_one(tmp_path: Path) -> None:
     """Of the packages' trainings: in one process, whose files may not grow."""
     script = f"""

@@ -55,6 +55,7 @@ def test_the_lock_of_a_killed_process_is_none(tmp_path: Path) -> None:
     assert code == 0, err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("temporary", [".walk.json.99999.tmp"])
 def test_what_a_kill_left_is_cleaned_up(temporary: str, tmp_path: Path) -> None:
     process: subprocess.Popen[str] = start(*RUN, folder=tmp_path)

@@ -58,7 +58,7 @@ def test_packed_run_lengths():
         ([[1, 2, 3, 4]], "three pairs of finite numbers; got 4 numbers"),
         ([[1, 2, 3, 4, 5, float("nan")]], "finite numbers"),
         ({"size": [3, 4]}, "need `size` and `counts`; there are size"),
-        ({"size": [4, 3], "counts": [12]}, r"`size` is \(4, 3\), the image's \(3, 4\)"),
+        ({"size": [4, 3], "counts": [12]}, r"`size` is \[4, 3\], the image's \(3, 4\)"),
         ({"size": [3, 4], "counts": [4, 2]}, "add up to 6, the image has 12"),
         ({"size": [3, 4], "counts": "4 2"}, "hold the character ' '"),
         ({"size": [3, 4], "counts": "P"}, "end in the middle of a number"),

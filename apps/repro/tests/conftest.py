@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 TOYS = Path(__file__).with_name("toys.py")
+sys.path.insert(0, str(TOYS.parent))  # for `strangers`, in every import mode of pytest
 
 
 @dataclass(frozen=True)

@@ -152,6 +152,7 @@ def test_checkpoints_bound_what_a_graph_keeps():
     assert sizes[True] < sizes[False] / 4
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unchecked")
 def test_derivatives_of_allen_cahn(generator):
     space = LagrangeSpace(BoxMesh((3,)), 1)

@@ -18,6 +18,10 @@ from fuzzy_metaballs._rules import smallest_root
 SCENES = 40
 BLENDS = ("paper", "two_parameter")
 COMBINATIONS = list(product(("linear", "quadratic", "cubic"), ("paper", "two_parameter", "sorted")))
+ONE_OF_EACH = [("linear", "paper"), ("quadratic", "two_parameter"), ("cubic", "sorted")]
+SLOW = [
+    pytest.param(*each, marks=[] if each in ONE_OF_EACH else pytest.mark.slow) for each in COMBINATIONS
+]  # half a minute together; they differ in one function each
 WIDTH, HEIGHT = 8, 6
 
 
@@ -72,7 +76,7 @@ def pixel_weights(rng, dtype) -> tuple:
     return tuple(jnp.asarray(rng.normal(size=(HEIGHT, WIDTH, *rest)), dtype) for rest in ((), (), (3,)))
 
 
-@pytest.mark.parametrize(("intersection", "blend"), COMBINATIONS)
+@pytest.mark.parametrize(("intersection", "blend"), SLOW)
 def test_fast_path_is_the_reference_in_double_precision(intersection, blend, rng, double):
     scenes = random_scenes(KINDS, SCENES)
     weights = pixel_weights(rng, float)

@@ -151,7 +151,7 @@ def test_curves_and_bases_of_each_sample(generator: Generator) -> None:
     assert torch.equal(basis_functions(knots, 2, u[0])[1], basis_functions(knots[1], 2, u[0]))
 
 
-@pytest.mark.parametrize("directions", [2, 3])
+@pytest.mark.parametrize("directions", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_scattered_passes_gradcheck_twice(directions: int, generator: Generator) -> None:
     knots = (clamped([0.4], 2), clamped([], 1), clamped([], 1))[:directions]
     counts = (4, 2, 2)[:directions]

@@ -94,6 +94,7 @@ def test_vertices_are_differentiable() -> None:
     torch.testing.assert_close(gradient.sum(), as_tensor(3.0 * len(mesh.vertices)), rtol=1e-12, atol=0)
 
 
+@pytest.mark.slow
 def test_points_in_loops(generator: torch.Generator) -> None:
     points = torch.rand(500, 2, generator=generator, dtype=torch.float64)
     radius = (points - 0.5).norm(dim=1)
