@@ -1,6 +1,6 @@
 """kill -9 at random moments of every long command: no half file, nothing done twice, the same end.
 
-`FAULTS_KILLS` sets the number of kills of all tests together; 3 unless told, and the nox session `faults`
+`FAULTS_KILLS` sets the number of kills of all tests together; 6 unless told, and the nox session `faults`
 asks for more. Each command gets its share; those whose share is no whole kill are skipped.
 """
 
@@ -20,7 +20,8 @@ import pytest
 from commands import WALK, assert_no_half_file, ended, kill, left_over, start
 from readers import CORPUS
 
-KILLS = int(os.environ.get("FAULTS_KILLS", "3"))
+pytestmark = pytest.mark.slow  # of repro, CI tests one kill and one run at once with another
+KILLS = int(os.environ.get("FAULTS_KILLS", "6"))
 HERE = Path(__file__).parent
 
 

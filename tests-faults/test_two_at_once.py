@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from commands import WALK, assert_no_half_file, ended, kill, left_over, logged, start, until
 
+pytestmark = pytest.mark.slow  # of repro, CI tests two runs at once
 RUN = (*WALK, "--seeds", "2", "--settings.epochs", "20", "--settings.pause", "0.1")
 
 
@@ -55,7 +56,6 @@ def test_the_lock_of_a_killed_process_is_none(tmp_path: Path) -> None:
     assert code == 0, err
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("temporary", [".walk.json.99999.tmp"])
 def test_what_a_kill_left_is_cleaned_up(temporary: str, tmp_path: Path) -> None:
     process: subprocess.Popen[str] = start(*RUN, folder=tmp_path)
