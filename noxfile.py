@@ -143,7 +143,11 @@ def wheels(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def packages(session: nox.Session) -> None:
-    """`installs` and the tests that are not slow for each package, side by side: a core for each."""
+    """`installs` and the tests that are not slow for each package, side by side: a core for each.
+
+    The compiled packages are built for the workspace already, by the same build: `installs` and `alone` by
+    their names do it once more.
+    """
     longest_first = [*reversed(PACKAGES), *BACKENDS]
     tests = {
         f"tests of {package}": [*RUN, "pytest", *QUIET, f"packages/{package}/tests", "-m", "not slow"]
@@ -152,6 +156,7 @@ def packages(session: nox.Session) -> None:
     installs = {
         f"{package} alone": [sys.executable, "-m", "nox", "--session", f"installs({package})"]
         for package in longest_first
+        if package not in COMPILED
     }
     side_by_side(session, tests | installs)
 
@@ -267,7 +272,8 @@ def faults(session: nox.Session) -> None:
     """`tests-faults` at full size: 60 kills and thousands of damaged files a reader, about half an hour."""
     sizes = {"FAULTS_KILLS": "60", "FAULTS_CASES": "3000"}
     sizes = {name: os.environ.get(name, size) for name, size in sizes.items()}
-    session.run(*RUN, "pytest", "-q", "tests-faults", *session.posargs, external=True, env=sizes)
+    tests = ["tests-faults", "apps/repro/tests/test_sweep_cluster.py"]
+    session.run(*RUN, "pytest", "-q", *tests, *session.posargs, external=True, env=sizes)
 
 
 @nox.session(venv_backend="none", default=False)

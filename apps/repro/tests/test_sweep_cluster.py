@@ -123,6 +123,7 @@ def figures(runs: Path) -> dict[int, list[object]]:
     return {result["identity"]["settings"]["epochs"]: result["figures"] for result in found}
 
 
+@pytest.mark.slow
 def test_a_sweep_survives_a_worker_and_goes_on_after_its_driver(
     repro, address, environment, tmp_path, monkeypatch
 ):

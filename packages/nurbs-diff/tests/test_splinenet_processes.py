@@ -17,6 +17,7 @@ from nurbs_diff.splinenet._train import _generator, _loss
 SCRIPT = Path(__file__).with_name("splinenet_in_processes.py")
 
 
+@pytest.mark.slow
 def test_two_processes_equal_one_that_averages_the_gradients_of_their_batches(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
