@@ -254,22 +254,14 @@ def papers(session: nox.Session) -> None:
 def integration(session: nox.Session) -> None:
     """The apps, packages together, and the page over what `papers` has run, in a browser."""
     options = ["-q", "--durations=5", *SIDE_BY_SIDE, "--dist=loadfile"]  # fixtures of a file run experiments
-    tests = [
-        "pytest",
-        *options,
-        "apps",
-        "tests-integration",
-        "tests-faults",
-        "-m",
-        "not slow",
-        *session.posargs,
-    ]
+    folders = ["apps", "tests-integration", "tests-faults"]
+    tests = ["pytest", *options, *folders, "-m", "not slow", *session.posargs]
     session.run(*RUN, *tests, external=True, env=COMPILES_QUICKLY | {"SMOKE_RUNS": str(SMOKE_RUNS)})
 
 
 @nox.session(venv_backend="none", default=False)
 def faults(session: nox.Session) -> None:
-    """`tests-faults` at full size: 60 kills and thousands of damaged files a reader, about half an hour."""
+    """`tests-faults` at full size: 60 kills, 3000 damaged files a reader, a sweep over two nodes."""
     sizes = {"FAULTS_KILLS": "60", "FAULTS_CASES": "3000"}
     sizes = {name: os.environ.get(name, size) for name, size in sizes.items()}
     tests = ["tests-faults", "apps/repro/tests/test_sweep_cluster.py"]

@@ -7,9 +7,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(
-    0, str(Path(__file__).parent)
-)  # for the modules beside this one, whatever pytest's import mode
+sys.path.insert(0, str(Path(__file__).parent))  # for the modules beside this one, in every import mode
 
 COUNTED = ("fuzz cases", "kills survived", "interrupts", "full disks")
 

@@ -32,9 +32,8 @@ def hold(
         UserError: another process holds it.
     """
     kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-    with (folder / name).open(
-        "a+"
-    ) as file:  # NFS wants it readable for a shared lock, writable for the other
+    # NFS wants it readable for a shared lock, writable for the other.
+    with (folder / name).open("a+") as file:
         try:
             fcntl.flock(file, kind if wait else kind | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -134,9 +134,8 @@ def _sha256(folder: Path) -> str | None:
 
 
 def _start(parent: Path, identity: Identity) -> Path:
-    beside = (
-        parent / ".starting"
-    )  # gets its name once it is known by its identity, however often it is killed
+    # It gets its name once its identity is in it: no kill leaves a run that nobody knows.
+    beside = parent / ".starting"
     beside.mkdir(exist_ok=True)
     atomic.write_json(beside / NAME, asdict(Marker(sha256=identity.sha256, started=now(), identity=identity)))
     atomic.tidy(beside)

@@ -41,9 +41,7 @@ def unpack(archive: Path, folder: Path) -> None:
                     shutil.copyfileobj(source, file, 1 << 20)
     except DataError:
         raise
-    except (
-        Exception
-    ) as error:  # zipfile hands on what its decompressors and the system raise about bad numbers
+    except Exception as error:  # zipfile hands on what its decompressors raise about bad numbers
         if isinstance(error, OSError) and error.errno != errno.EINVAL:
             raise
         raise DataError(f"{archive.name} is no sound ZIP archive ({error}).") from error

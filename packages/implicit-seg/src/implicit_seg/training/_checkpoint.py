@@ -12,9 +12,8 @@ import torch
 if TYPE_CHECKING:
     from pathlib import Path
 
-_MAGIC = (
-    b"implicit-seg checkpoint 1\n"  # then the SHA-256 of the rest in hex, a line feed, and torch's own format
-)
+# Then come the SHA-256 of the rest in hex, a line feed, and torch's own format.
+_MAGIC = b"implicit-seg checkpoint 1\n"
 _DIGEST = 64
 
 
