@@ -24,7 +24,8 @@ def open_uniform_knots(n: int, degree: int) -> Float[Tensor, " knots"]:
     Raises:
         ValueError: `degree` is none of 0, 1, 2, 3, or `n` is too small.
 
-    Barrowclough et al., *Binary segmentation by implicit spline representations*, section 2.4.
+    Barrowclough et al., *Binary segmentation of medical images using implicit spline representations and deep
+    learning*, 2021, section 2.4.
     """
     if degree not in (0, 1, 2, 3):
         raise ValueError(f"`degree` must be 0, 1, 2 or 3; got {degree!r}.")
