@@ -264,7 +264,7 @@ def faults(session: nox.Session) -> None:
     """`tests-faults` at full size: 60 kills, 3000 damaged files a reader, a sweep over two nodes."""
     sizes = {"FAULTS_KILLS": "60", "FAULTS_CASES": "3000"}
     sizes = {name: os.environ.get(name, size) for name, size in sizes.items()}
-    tests = ["tests-faults", "apps/repro/tests/test_sweep_cluster.py"]
+    tests = ["tests-faults", "apps/repro/tests/test_sweep_faults.py"]
     session.run(*RUN, "pytest", "-q", *tests, *session.posargs, external=True, env=sizes)
 
 

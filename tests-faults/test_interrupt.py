@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from commands import WALK, assert_no_half_file, logged, start, until
+from readers import CORPUS
 
 SECONDS = 2.0
 
@@ -39,6 +42,28 @@ def test_a_run(tmp_path: Path, record_property: pytest.RecordProperty) -> None:
     assert "The same command goes on where it stopped." in err
     assert_no_half_file(tmp_path)
     record_property("interrupts: run", 1)
+
+
+def test_a_demo(tmp_path: Path, record_property: pytest.RecordProperty) -> None:
+    process = start("demo", folder=tmp_path, program=Path(__file__).with_name("few_toys.py"))
+    seconds, out, err = interrupted(process, logged(tmp_path, "epoch 4 done"))  # before its pictures
+    assert_polite(process, seconds, out, err)
+    assert "The same command goes on where it stopped." in err
+    assert_no_half_file(tmp_path)
+    record_property("interrupts: demo", 1)
+
+
+def test_a_report(tmp_path: Path, record_property: pytest.RecordProperty) -> None:
+    run = CORPUS / "results" / "toy.walk" / "run"
+    for k in range(4000):  # many seconds of reading
+        shutil.copytree(run, tmp_path / "runs" / "toy.walk" / f"{k:04}", copy_function=os.link)
+    (tmp_path / "report.html").write_text("the old page")
+    process = start("report", folder=tmp_path)
+    begun = time.monotonic()
+    seconds, out, err = interrupted(process, lambda: time.monotonic() > begun + 2)
+    assert_polite(process, seconds, out, err)
+    assert (tmp_path / "report.html").read_text() == "the old page"
+    record_property("interrupts: report", 1)
 
 
 def test_a_fetch(tmp_path: Path, record_property: pytest.RecordProperty) -> None:
