@@ -1,4 +1,4 @@
-"""Sweeps on real Ray: a cluster of two nodes on loopback and one of the command's own; what is killed on the way."""
+"""Sweeps on real Ray, of two nodes on loopback or of the command's own; much is killed on the way."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def below(process: int) -> list[int]:
 
 @dataclass
 class Nodes:
-    """A head and a second node of one CPU each; both have one GPU in name, as Ray believes what it is told."""
+    """A head and a second node of one CPU each, and one GPU in name: Ray believes what it is told."""
 
     address: str
     head: subprocess.Popen[str]
