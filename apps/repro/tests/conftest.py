@@ -1,4 +1,4 @@
-"""Puts the toy experiments in the place of the installed apps and the test into an empty folder."""
+"""Puts the toy experiments in the place of the installed apps and the test into an empty folder; a server."""
 
 from __future__ import annotations
 
@@ -11,11 +11,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from http.server import ThreadingHTTPServer
     from types import ModuleType
 
+    from failing_server import Server
+
+    from repro.dataset import Dataset
+
 TOYS = Path(__file__).with_name("toys.py")
-sys.path.insert(0, str(TOYS.parent))  # for `strangers`, in every import mode of pytest
+sys.path.insert(0, str(TOYS.parent))  # for the modules beside this one, in every import mode of pytest
 
 
 @dataclass(frozen=True)
@@ -65,3 +70,32 @@ def run_of() -> Callable[[str], Path]:
         return folder
 
     return find
+
+
+@pytest.fixture(scope="session")
+def listening() -> Iterator[ThreadingHTTPServer]:
+    import failing_server
+
+    with failing_server.listening() as httpd:
+        yield httpd
+
+
+@pytest.fixture
+def server(listening: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch) -> Server:
+    """A server that behaves as the test tells it to."""
+    from failing_server import Server
+
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    state = Server(url=f"http://127.0.0.1:{listening.server_port}")
+    listening.state = state  # pyright: ignore[reportAttributeAccessIssue]
+    return state
+
+
+@pytest.fixture
+def toy(server: Server) -> Dataset:
+    """A set of one archive, which the server serves."""
+    from failing_server import ARCHIVE, file_of, ranged, set_of
+
+    server.behave["/a"] = ranged(ARCHIVE)
+    return set_of(file_of(server, ARCHIVE, "images.zip"), experiments=("toy.walk",))
