@@ -1,4 +1,4 @@
-"""Random scenes, all of one size so that one compilation serves them."""
+"""A small camera, a ball, and random scenes, all of one size so that one compilation serves them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,25 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fuzzy_metaballs import FuzzyMetaballs, look_at
+from fuzzy_metaballs import Camera, FuzzyMetaballs, look_at
 
 COMPONENTS = 6
 KINDS = ("ordinary", "inside", "half behind", "all behind", "far", "tiny", "huge", "thin", "alone")
+WIDTH, HEIGHT = 8, 6
+
+
+def camera() -> Camera:
+    return Camera.from_fov(WIDTH, HEIGHT, fov=0.7)
+
+
+def ball(center=(0.0, 0.0, 0.0), deviation=0.1, weight=1.0) -> FuzzyMetaballs:
+    return FuzzyMetaballs.from_covariances(
+        np.array([center]), np.eye(3)[None] * deviation**2, np.array([weight])
+    )
+
+
+def finite(tree) -> bool:
+    return all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(tree))
 
 
 class Scene(NamedTuple):
