@@ -163,7 +163,9 @@ def test_the_rule_on_the_device_is_the_rule(rng):
         ({"depth": np.zeros((20, 24))}, "`depth` is nowhere finite and positive on the mask"),
         ({"depth": np.zeros((3, 3))}, r"`depth` must have .*got \(3, 3\)"),
         ({"start": TRUTH * np.nan}, r"`start` must be finite; start\[0, 0\] = nan"),
-        ({"start": TRUTH * 2}, "must be 0 .a rigid motion"),
+        ({"start": TRUTH * 2}, r"`start` must be a rigid motion; .* start\[:3, :3\] .*lengths 2, 2, 2"),
+        ({"start": np.stack([TRUTH, TRUTH * 0])}, r"start\[1, :3, :3\] have the lengths 0, 0, 0"),
+        ({"start": TRUTH @ np.diag([1, 1, -1, 1.0])}, r"start\[:3, :3\] is a reflection"),
         ({"start": TRUTH[:3]}, r"`start` must have shape .*4, 4.*got \(3, 4\)"),
         (
             {"start": np.asarray(look_at(np.add(CENTER, [0, 0, 3]), np.add(CENTER, [0, 0, 6])))},

@@ -130,13 +130,22 @@ def test_without_the_native_kernel_its_wheel_is_named(monkeypatch):
         render(ball(), camera(), np.eye(4), backend="native")
 
 
+SHEARED = np.array([[1, 0, 0.6, 0], [0, 1, 0, 0], [0, 0, 0.8, 0], [0, 0, 0, 1]])
+
+
 @pytest.mark.parametrize(
     ("pose", "message"),
     [
         (np.eye(3), r"`pose` must have shape \(4, 4\); got \(3, 3\)"),
         (np.full((4, 4), np.nan), r"`pose` must be finite; pose\[0, 0\] = nan"),
-        (np.diag([2.0, 2.0, 2.0, 1.0]), r"must be 0 \(a rotation\).*= 3"),
-        (np.diag([-1.0, 1.0, 1.0, 1.0]), r"must be 1 \(not a reflection\)"),
+        (
+            np.zeros((4, 4)),
+            r"`pose` must be a rigid motion; the columns of pose\[:3, :3\] have the lengths 0, 0, 0 and the "
+            r"scalar products 0, 0, 0, where .* Take out scale and shear, or make the pose by `look_at`",
+        ),
+        (np.diag([2.0, 2.0, 2.0, 1.0]), r"lengths 2, 2, 2 and the scalar products 0, 0, 0"),
+        (SHEARED, r"lengths 1, 1, 1 and the scalar products 0, 0.6, 0"),
+        (np.diag([-1.0, 1.0, 1.0, 1.0]), r"pose\[:3, :3\] is a reflection, its determinant is -1\. Negate"),
     ],
 )
 def test_poses_that_are_none(pose, message):

@@ -64,6 +64,36 @@ def check(
         raise ValueError(f"`{name}` must {wanted}; {place} = {values[index]:g}.")
 
 
+def check_rigid(name: str, poses: Array) -> None:
+    """Raises a ValueError unless `poses`, (4, 4) or (S, 4, 4), are rotations with a translation.
+
+    Traced arrays pass unseen. The last row is not looked at: nothing reads it.
+    """
+    if isinstance(poses, Tracer):
+        return
+    values = np.asarray(poses, np.float64)
+    for number, axes in enumerate(values.reshape(-1, 4, 4)[:, :3, :3]):
+        place = f"{name}[{number}, :3, :3]" if values.ndim == 3 else f"{name}[:3, :3]"
+        products = axes.T @ axes
+        # Rounding in float32 and long chains of motions leave 1e-3 at most; more is a scale or a shear.
+        if not (np.abs(products - np.eye(3)) < 1e-3).all():
+            lengths, others = np.sqrt(products.diagonal()), products[[0, 0, 1], [1, 2, 2]]
+            raise ValueError(
+                f"`{name}` must be a rigid motion; the columns of {place} have the lengths "
+                f"{_listed(lengths)} and the scalar products {_listed(others)}, where a rotation's have "
+                "1, 1, 1 and 0, 0, 0. Take out scale and shear, or make the pose by `look_at`."
+            )
+        if not np.linalg.det(axes) > 0:
+            raise ValueError(
+                f"`{name}` must be a rigid motion; {place} is a reflection, its determinant is -1. Negate "
+                "the column of the axis that points the wrong way."
+            )
+
+
+def _listed(numbers: np.ndarray) -> str:
+    return ", ".join(f"{number:.3g}" for number in numbers)
+
+
 def choose(name: str, value: str, known: tuple[str, ...]) -> None:
     """Raises a ValueError unless `value` is one of `known`."""
     if value not in known:

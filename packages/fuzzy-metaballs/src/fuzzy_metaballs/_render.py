@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Literal
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from fuzzy_metaballs import _kernel, _reference
 from fuzzy_metaballs._blend import BLENDS
-from fuzzy_metaballs._check import as_floats, check, choose
+from fuzzy_metaballs._check import as_floats, check_rigid, choose
 from fuzzy_metaballs._pytree import register
 from fuzzy_metaballs._rules import INTERSECTIONS
 
@@ -115,21 +114,7 @@ def render(
     """
     choose("intersection", intersection, INTERSECTIONS)
     matrix = as_floats("pose", pose, (4, 4))
-    # Rounding in float32 and long chains of motions leave 1e-3 at most; more is a scale or a shear.
-    check(
-        "pose[:3, :3] transposed times itself, minus the identity",
-        matrix,
-        lambda error: np.abs(error) < 1e-3,
-        "be 0 (a rotation)",
-        of=lambda p: p[:3, :3].T @ p[:3, :3] - np.eye(3),
-    )
-    check(
-        "determinant of pose[:3, :3]",
-        matrix,
-        lambda determinant: determinant > 0,
-        "be 1 (not a reflection)",
-        of=lambda p: np.linalg.det(p[:3, :3]),
-    )
+    check_rigid("pose", matrix)
     choose("blend", blend, tuple(BLENDS))
     choose("backend", backend, ("xla", "reference", "native"))
     if chunk_size is None:

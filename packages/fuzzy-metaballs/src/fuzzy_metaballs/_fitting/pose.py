@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from fuzzy_metaballs._blend import BLENDS
-from fuzzy_metaballs._check import as_floats, check, choose
+from fuzzy_metaballs._check import as_floats, check, check_rigid, choose
 from fuzzy_metaballs._fitting.losses import check_outliers, depth_loss, silhouette_loss
 from fuzzy_metaballs._fitting.pose_covariance import pose_covariance
 from fuzzy_metaballs._fitting.stopping import Course, StoppingRule
@@ -197,14 +197,8 @@ def _checked_starts(shape: FuzzyMetaballs, start: ArrayLike) -> Float[Array, "s 
     poses = as_floats("start", array, (None,) * (array.ndim - 2) + (4, 4))
     if poses.ndim not in (2, 3) or len(poses) == 0:
         raise ValueError(f"`start` must have shape (4, 4) or (S, 4, 4), S at least 1; got {poses.shape}.")
+    check_rigid("start", poses)
     poses = poses.reshape(-1, 4, 4).astype(shape.means.dtype)
-    check(
-        "start's rotation, transposed times itself, minus the identity",
-        poses,
-        lambda error: np.abs(error) < 1e-3,
-        "be 0 (a rigid motion)",
-        of=lambda p: np.swapaxes(p[:, :3, :3], 1, 2) @ p[:, :3, :3] - np.eye(3),
-    )
     middle = np.asarray(middle_of(shape))
     check(
         "depth of the shape's middle seen from `start`",
