@@ -40,6 +40,28 @@ def derivatives(
     return results
 
 
+def normals(gradient: Float[np.ndarray, "*n dimension"]) -> Float[np.ndarray, "*n dimension"]:
+    """Unit vectors against the gradients; raises `ValueError` where one vanishes."""
+    return -gradient / _length(gradient)[..., None]
+
+
+def curvature(
+    gradient: Float[np.ndarray, "n dimension"], hessian: Float[np.ndarray, "n dimension dimension"]
+) -> Float[np.ndarray, " n"]:
+    """Divergence of `normals` over (dimension - 1), from the derivatives of the function."""
+    norm = _length(gradient)
+    trace_part = norm**2 * np.trace(hessian, axis1=1, axis2=2)
+    along = np.einsum("ni,nij,nj->n", gradient, hessian, gradient)
+    return (along - trace_part) / norm**3 / (gradient.shape[1] - 1)
+
+
+def _length(gradient: np.ndarray) -> np.ndarray:
+    norm = np.linalg.norm(gradient, axis=-1)
+    if not norm.all():
+        raise ValueError("the gradient vanishes at one of `points`: there is no normal there.")
+    return norm
+
+
 def project(
     patches: Float[np.ndarray, "..."], frame: Frame, points: Float[np.ndarray, "n dimension"]
 ) -> Float[np.ndarray, "n dimension"]:

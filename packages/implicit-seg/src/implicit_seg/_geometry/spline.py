@@ -6,16 +6,17 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import torch
 
-from implicit_seg._geometry import arcs, bezier, pointwise, sensitivity, solid
+from implicit_seg._geometry import arcs, bezier, given, pointwise, sensitivity, solid
 from implicit_seg._geometry.contours import Contour, Region, contours, regions
-from implicit_seg._geometry.frame import Frame
+from implicit_seg._geometry.offset import interpolate
+from implicit_seg._geometry.section import section
 from implicit_seg._geometry.trace import trace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import torch
     from jaxtyping import Bool, Float
     from matplotlib.axes import Axes
 
@@ -69,36 +70,9 @@ class ImplicitSpline:
         spacing: float | Sequence[float] = 1.0,
         level: float = 0.0,
     ) -> None:
-        if isinstance(coefficients, torch.Tensor):
-            coefficients = coefficients.detach().cpu().double().numpy()
-        net = np.array(coefficients, dtype=np.float64)
-        if net.ndim not in (2, 3):
-            raise ValueError(
-                "`coefficients` must have two or three dimensions, one spline at a time; got the shape "
-                f"{net.shape}. Take `coefficients[item, channel]`."
-            )
-        if degree not in (1, 2, 3):
-            raise ValueError(f"`degree` must be 1, 2 or 3 for a boundary; got {degree!r}.")
-        if min(net.shape) <= degree:
-            raise ValueError(
-                f"`coefficients` must have more than `degree` = {degree} in each direction; got {net.shape}."
-            )
-        if not np.isfinite(net).all():
-            place = tuple(int(i) for i in np.argwhere(~np.isfinite(net))[0])
-            raise ValueError(f"`coefficients` must be finite; coefficients{list(place)} is {net[place]}.")
-        if len(size) != net.ndim or min(size) < 2:
-            raise ValueError(f"`size` must be {net.ndim} numbers of at least 2; got {tuple(size)}.")
-        steps = (
-            (float(spacing),) * net.ndim if isinstance(spacing, (int, float)) else tuple(map(float, spacing))
-        )
-        if len(steps) != net.ndim or not all(0 < step < np.inf for step in steps):
-            raise ValueError(f"`spacing` must be one positive number or {net.ndim}; got {spacing}.")
-        if not np.isfinite(level):
-            raise ValueError(f"`level` must be finite; got {level}.")
-        net.setflags(write=False)
-        self.coefficients, self.degree, self.level = net, degree, float(level)
-        self.size, self.spacing = tuple(map(int, size)), steps
-        self._frame = Frame(net.shape, degree, self.size, steps)
+        self.coefficients, self._frame = given.spline(coefficients, degree, size, spacing, level)
+        self.degree, self.level = degree, float(level)
+        self.size, self.spacing = self._frame.size, self._frame.spacing
 
     def __repr__(self) -> str:
         return (
@@ -119,9 +93,7 @@ class ImplicitSpline:
 
     def values(self, size: Sequence[int] | None = None) -> Float[np.ndarray, "*size"]:
         """F on a regular grid from end to end, of any size; None: of the image's."""
-        size = self.size if size is None else tuple(size)
-        if len(size) != self.dimension or min(size) < 2:
-            raise ValueError(f"`size` must be {self.dimension} numbers of at least 2; got {size}.")
+        size = self.size if size is None else given.grid_size("size", size, self.dimension, 2)
         values = self.coefficients
         for axis, points in enumerate(size):
             values = np.moveaxis(np.tensordot(self._frame.basis(axis, points), values, (1, axis)), 0, axis)
@@ -137,19 +109,19 @@ class ImplicitSpline:
         Raises:
             ValueError: a point has another dimension, or lies outside the domain.
         """
-        points = self._points(points)
+        points = given.points(points, self._frame)
         return self._derivatives(points, 0)[0].reshape(points.shape[:-1]) + self.level
 
     def gradient(self, points: Float[np.ndarray, "*n dimension"]) -> Float[np.ndarray, "*n dimension"]:
         """Gradient of F; on a knot line of a spline of degree 1, that of the cell above."""
-        points = self._points(points)
+        points = given.points(points, self._frame)
         return self._derivatives(points, 1)[1].reshape(points.shape)
 
     def hessian(
         self, points: Float[np.ndarray, "*n dimension"]
     ) -> Float[np.ndarray, "*n dimension dimension"]:
         """Second derivatives of F; on a knot line of a spline of degree 1 or 2, those of the cell above."""
-        points = self._points(points)
+        points = given.points(points, self._frame)
         return self._derivatives(points, 2)[2].reshape(*points.shape, self.dimension)
 
     def normals(self, points: Float[np.ndarray, "*n dimension"]) -> Float[np.ndarray, "*n dimension"]:
@@ -158,8 +130,7 @@ class ImplicitSpline:
         Raises:
             ValueError: the gradient vanishes at a point, or see `__call__`.
         """
-        gradient = self.gradient(points)
-        return -gradient / self._norm(gradient)[..., None]
+        return pointwise.normals(self.gradient(points))
 
     def curvature(self, points: Float[np.ndarray, "*n dimension"]) -> Float[np.ndarray, "*n"]:
         r"""Curvature of the level sets in the plane, mean curvature in space: $\nabla \cdot n / (d - 1)$.
@@ -171,12 +142,9 @@ class ImplicitSpline:
         """
         if self.degree == 1:
             raise ValueError("`degree` must be 2 or 3 for curvatures; a spline of degree 1 has kinks.")
-        points = self._points(points)
+        points = given.points(points, self._frame)
         _, gradient, hessian = self._derivatives(points, 2)
-        norm = self._norm(gradient)
-        trace_part = norm**2 * np.trace(hessian, axis1=1, axis2=2)
-        along = np.einsum("ni,nij,nj->n", gradient, hessian, gradient)
-        return ((along - trace_part) / norm**3 / (self.dimension - 1)).reshape(points.shape[:-1])
+        return pointwise.curvature(gradient, hessian).reshape(points.shape[:-1])
 
     def project(self, points: Float[np.ndarray, "*n dimension"]) -> Float[np.ndarray, "*n dimension"]:
         """Moves points near the boundary onto it by Newton's method along the gradient.
@@ -184,7 +152,7 @@ class ImplicitSpline:
         Raises:
             ValueError: a point does not arrive within 1e-10 of a knot cell, or see `__call__`.
         """
-        points = self._points(points)
+        points = given.points(points, self._frame)
         found = pointwise.project(self._patches, self._frame, points.reshape(-1, self.dimension))
         value, gradient = self._derivatives(found, 1)
         scale = np.linalg.norm(gradient, axis=1) * self._frame.cell.min()
@@ -325,7 +293,7 @@ class ImplicitSpline:
         From the closest vertex of `contours` (in space, of `mesh`) to the closest point on the spline. The
         border of the domain is not taken for a boundary.
         """
-        points = self._points(points)
+        points = given.points(points, self._frame)
         flat = points.reshape(-1, self.dimension)
         sign = np.where(self._derivatives(flat, 0)[0] > 0, 1.0, -1.0)
         vertices = self._vertices
@@ -352,24 +320,12 @@ class ImplicitSpline:
         """
         if not np.isfinite(distance):
             raise ValueError(f"`distance` must be finite; got {distance}.")
-        grid = tuple(2 * n for n in self.coefficients.shape) if grid is None else tuple(grid)
-        if len(grid) != self.dimension or min(grid) < 4:
-            raise ValueError(f"`grid` must be {self.dimension} numbers of at least 4; got {grid}.")
+        if grid is None:
+            grid = tuple(2 * n for n in self.coefficients.shape)
+        grid = given.grid_size("grid", grid, self.dimension, 4)
         if not len(self._vertices):
             raise ValueError("there is no boundary to be offset: the shape is empty, or fills the domain.")
-        from scipy.interpolate import BSpline, make_interp_spline
-
-        # Greville's points of the open uniform knots: there the interpolation is well-posed
-        sites, knots = [], []
-        for n, length in zip(grid, self._frame.extent, strict=True):
-            knot = np.concatenate([np.zeros(3), np.linspace(0, length, n - 2), np.full(3, length)])
-            knots.append(knot)
-            sites.append(np.stack([knot[i : i + n] for i in (1, 2, 3)]).mean(0).clip(0, length))
-        values = self.signed_distance(np.stack(np.meshgrid(*sites, indexing="ij"), -1))
-        for axis, (site, knot) in enumerate(zip(sites, knots, strict=True)):
-            fitted = make_interp_spline(site, np.moveaxis(values, axis, 0), k=3, t=knot)
-            assert isinstance(fitted, BSpline)
-            values = np.moveaxis(fitted.c, 0, axis)
+        values = interpolate(self.signed_distance, grid, self._frame.extent)
         return ImplicitSpline(values, 3, size=self.size, spacing=self.spacing, level=-distance)
 
     @cached_property
@@ -456,16 +412,9 @@ class ImplicitSpline:
             raise ValueError(
                 f"`axis` must be 0, 1 or 2 and `index` between 0 and size - 1; got {axis} and {index}."
             )
-        frame = self._frame
-        place = index * self.spacing[axis] / frame.cell[axis]
-        cell = min(int(place), frame.cells[axis] - 1)
-        basis = bezier.bernstein(np.array(place - cell), self.degree)[0]
-        # the row of basis values: the Bernstein values through the conversion of each unit coefficient
-        line = Frame((frame.grid[axis],), self.degree, (self.size[axis],), (self.spacing[axis],))
-        row = np.array([bezier.patches(unit, line)[cell] @ basis for unit in np.eye(frame.grid[axis])])
         rest = [k for k in range(3) if k != axis]
         return ImplicitSpline(
-            np.tensordot(row, self.coefficients, (0, axis)),
+            section(self.coefficients, self._frame, axis, index),
             self.degree,
             size=[self.size[k] for k in rest],
             spacing=[self.spacing[k] for k in rest],
@@ -476,25 +425,6 @@ class ImplicitSpline:
 
     def _derivatives(self, points: np.ndarray, order: int) -> list[np.ndarray]:
         return pointwise.derivatives(self._patches, self._frame, points.reshape(-1, self.dimension), order)
-
-    def _points(self, points: np.ndarray) -> np.ndarray:
-        points = np.asarray(points, dtype=np.float64)
-        if points.ndim < 1 or points.shape[-1] != self.dimension:
-            raise ValueError(f"`points` must have the shape (..., {self.dimension}); got {points.shape}.")
-        slack = 1e-9 * self._frame.extent
-        outside = ~((points >= -slack) & (points <= self._frame.extent + slack)).all(-1)
-        if outside.any():
-            raise ValueError(
-                f"`points` must lie in the domain, 0 to {tuple(self._frame.extent.tolist())}; "
-                f"{points[outside][0]} does not."
-            )
-        return points
-
-    def _norm(self, gradient: np.ndarray) -> np.ndarray:
-        norm = np.linalg.norm(gradient, axis=-1)
-        if not norm.all():
-            raise ValueError("the gradient vanishes at one of `points`: there is no normal there.")
-        return norm
 
     def _only(self, dimension: int, name: str, other: str) -> None:
         if self.dimension != dimension:
