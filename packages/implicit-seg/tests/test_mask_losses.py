@@ -123,3 +123,17 @@ def test_messages(pair):
         dice_loss(pair[0], pair[1][..., :6])
     with pytest.raises(ValueError, match="`epsilon` must be positive; got 0"):
         implicit_seg.JaccardLoss(epsilon=0.0)
+
+
+@pytest.mark.parametrize("name", ["MaskMAELoss", "MaskMSELoss", "JaccardLoss", "DiceLoss", "AccuracyLoss"])
+@pytest.mark.parametrize("value", [2.0, 0.5, -1.0, np.nan])
+def test_a_mask_holds_zeros_and_ones(name, value, pair):
+    values, mask = pair[0], pair[1].double()
+    loss = getattr(implicit_seg, name)()
+    assert loss(values, mask) == loss(*pair)
+    mask[1, 0, 2, 3] = value
+    with pytest.raises(
+        ValueError,
+        match=rf"`mask` must hold 0 and 1 only; mask\[1, 0, 2, 3\] is {value}\. Threshold it",
+    ):
+        loss(values, mask)

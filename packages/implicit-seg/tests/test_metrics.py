@@ -162,9 +162,9 @@ def test_messages(unchecked):
     mask = np.zeros((3, 3))
     with pytest.raises(ValueError, match=r"one shape; got \(3, 3\) and \(3, 2\)"):
         dice(mask, mask[:, :2])
-    with pytest.raises(ValueError, match=r"`predicted` must hold 0 and 1 only; it holds 0.5"):
+    with pytest.raises(ValueError, match=r"`predicted` must hold 0 and 1 only; predicted\[0, 0\] is 0.5"):
         jaccard(mask + 0.5, mask)
-    with pytest.raises(ValueError, match="`target` must hold 0 and 1 only; it holds nan"):
+    with pytest.raises(ValueError, match=r"`target` must hold 0 and 1 only; target\[0, 0\] is nan"):
         jaccard(mask, mask * np.nan)
     with pytest.raises(ValueError, match="`predicted` holds no samples"):
         accuracy(mask[:0], mask[:0])

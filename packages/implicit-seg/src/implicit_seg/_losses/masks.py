@@ -2,6 +2,9 @@
 
 All take (batch, classes, *size): one implicit function and one mask of 0 and 1 for each class, one class for
 a binary segmentation. Classes may overlap; a map of labels is `one_hot(labels).movedim(-1, 1)` of torch.
+
+That a mask holds 0 and 1 only is looked at in every call, which waits for a GPU. A mask of bools needs no
+look, and a graph of `torch.compile` has none.
 """
 
 from __future__ import annotations
@@ -10,6 +13,8 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import nn
+
+from implicit_seg._metrics.checks import check_mask
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
@@ -28,7 +33,7 @@ def mask_mae_loss(
         mask: of the same shape, 1 (or True) inside and 0 outside.
 
     Raises:
-        ValueError: the shapes differ.
+        ValueError: the shapes differ, or `mask` holds another value than 0 and 1.
     """
     return (values - (2 * _like(mask, values) - 1)).abs().mean()
 
@@ -84,7 +89,8 @@ def jaccard_loss(
         where that is exactly zero too.
 
     Raises:
-        ValueError: the shapes differ, `epsilon` is not positive, or `classes` is wrong.
+        ValueError: the shapes differ, `mask` holds another value than 0 and 1, `epsilon` is not positive, or
+            `classes` is wrong.
 
     Barrowclough et al., section 3.3, above eq. 6.
     """
@@ -185,11 +191,15 @@ class AccuracyLoss(_SoftMaskLoss):
 
 
 def _like(mask: Tensor, values: Tensor) -> Tensor:
+    """Returns the mask in the type of the values, once it has been checked."""
     if mask.shape != values.shape:
         raise ValueError(
             f"`values` and `mask` must have one shape; got {tuple(values.shape)} and {tuple(mask.shape)}. "
             "Evaluate the spline at the size of the mask."
         )
+    is_known = not torch.compiler.is_compiling()  # pyright: ignore[reportPrivateImportUsage]
+    if is_known and mask.dtype != torch.bool and (mask != mask.bool()).any():
+        check_mask("mask", mask)  # names the place
     return mask.to(values.dtype)
 
 

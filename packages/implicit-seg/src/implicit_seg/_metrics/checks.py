@@ -35,9 +35,10 @@ def check_mask(name: str, mask: Mask) -> Bool[np.ndarray, "*size"]:
         return array
     inside = array.astype(bool)
     if not np.array_equal(inside, array):
-        value = array[inside != array].flat[0]
+        place = tuple(int(i) for i in np.argwhere(inside != array)[0])
         raise ValueError(
-            f"`{name}` must hold 0 and 1 only; it holds {value!s}. Threshold it first: `values > 0`."
+            f"`{name}` must hold 0 and 1 only; {name}{list(place)} is {array[place]!s}. Threshold it first: "
+            f"`values > 0`; of a map of labels take `labels == label`."
         )
     return inside
 
