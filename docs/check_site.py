@@ -14,16 +14,12 @@ from urllib.parse import unquote, urldefrag
 
 import pytest
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "tests-integration"))
-import page  # noqa: E402  # pyright: ignore[reportMissingImports]
+from piecewise_testing.browser import SCHEMES, complaints
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from playwright.sync_api import Browser, Page
 
-SITE = HERE / "_build" / "html"
+SITE = Path(__file__).parent / "_build" / "html"
 PAGES = sorted(SITE.rglob("*.html"))
 WRITTEN = [path for path in PAGES if "_modules" not in path.parts]  # not the listings of sources
 KINDS = [
@@ -102,25 +98,13 @@ def test_nothing_is_loaded_from_elsewhere() -> None:
     assert not re.findall(r"url\(['\"]?(?:https?:)?//[^)]*\)", styles)
 
 
-@pytest.fixture(scope="module")
-def chrome() -> Iterator[Browser]:
-    executable = page.chromium()
-    if executable is None:
-        pytest.skip("no Chromium is installed: the pages are not looked at")
-    with page.browser(executable) as chrome:
-        yield chrome
-
-
 def faults(opened: Page, path: Path) -> list[str]:
     """Opens a page offline, at each width in each scheme; returns all that is wrong with it."""
-    found: list[str] = []
-    opened.on("console", lambda message: found.append(f"console {message.type}: {message.text}"))
-    opened.on("pageerror", lambda error: found.append(f"error: {error}"))
-    opened.on("requestfailed", lambda request: found.append(f"request failed: {request.url[:80]}"))
+    found = complaints(opened)
     opened.goto(path.resolve().as_uri())
     for width in WIDTHS:
         opened.set_viewport_size({"width": width, "height": 900})
-        for scheme in page.SCHEMES:
+        for scheme in SCHEMES:
             opened.emulate_media(color_scheme=scheme)
             found += [f"{fault} ({width}, {scheme})" for fault in opened.evaluate(FAULTS)]
     return [f"{path.relative_to(SITE)}: {fault}" for fault in found]

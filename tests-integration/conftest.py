@@ -1,4 +1,4 @@
-"""The report over all real experiments, each at settings so small that it takes seconds; a browser."""
+"""The report over all real experiments, each at settings so small that it takes seconds."""
 
 from __future__ import annotations
 
@@ -12,14 +12,11 @@ import pytest
 from repro import cli
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from playwright.sync_api import Browser
+    from collections.abc import Callable
 
     from repro.fixtures import SmokeRun
 
 sys.path.insert(0, str(Path(__file__).parent))  # for `page`, whatever pytest's import mode
-import page
 
 
 @pytest.fixture(scope="session")
@@ -36,12 +33,3 @@ def real_report(real_runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     target = tmp_path_factory.mktemp("real") / "report.html"
     assert cli.main(["report", "--runs", str(real_runs), "--output", str(target)]) == 0
     return target
-
-
-@pytest.fixture(scope="session")
-def chrome() -> Iterator[Browser]:
-    executable = page.chromium()
-    if executable is None:
-        pytest.skip("no Chromium is installed: the page is not looked at")
-    with page.browser(executable) as chrome:
-        yield chrome

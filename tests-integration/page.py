@@ -1,29 +1,17 @@
-"""Opens a report in headless Chromium and looks at it as a reader would."""
+"""Looks at a report in headless Chromium as a reader would."""
 
 from __future__ import annotations
 
-import shutil
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from piecewise_testing.browser import complaints
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from playwright.sync_api import Browser
 
 WIDTHS = {"phone": 390, "desktop": 1440}
-SCHEMES = ("light", "dark")
-ARGUMENTS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 
 # everything that is wrong with the page as it is laid out now, in words
 FAULTS = """
@@ -59,25 +47,6 @@ async () => {
 """
 
 
-def chromium() -> str | None:
-    """Returns the path of the system's Chromium, None where there is none."""
-    found = (shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
-    return next((path for path in found if path), None)
-
-
-@contextmanager
-def browser(executable: str) -> Iterator[Browser]:
-    """Starts Chromium."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        chrome = playwright.chromium.launch(executable_path=executable, args=list(ARGUMENTS))
-        try:
-            yield chrome
-        finally:
-            chrome.close()
-
-
 def faults(
     chrome: Browser, path: Path, *, width: int, scheme: str, screenshot: Path | None = None
 ) -> list[str]:
@@ -89,10 +58,7 @@ def faults(
     )
     try:
         page = context.new_page()
-        found: list[str] = []
-        page.on("console", lambda message: found.append(f"console {message.type}: {message.text}"))
-        page.on("pageerror", lambda error: found.append(f"error: {error}"))
-        page.on("requestfailed", lambda request: found.append(f"request failed: {request.url[:80]}"))
+        found = complaints(page)
         page.goto(path.resolve().as_uri())
         if screenshot:
             page.screenshot(path=screenshot, full_page=True)

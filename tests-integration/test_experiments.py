@@ -11,6 +11,8 @@ from pathlib import Path
 import page
 import pytest
 
+from piecewise_testing.browser import SCHEMES
+
 NAMES = sorted(entry.name for entry in entry_points(group="repro.experiments"))
 
 
@@ -72,7 +74,7 @@ def test_the_page_shows_every_figure_and_picture(real_report: Path, real_runs: P
     assert html.count("<picture") >= len(result["pictures"])
 
 
-@pytest.mark.parametrize("scheme", page.SCHEMES)
+@pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("width", page.WIDTHS.values(), ids=page.WIDTHS)
 def test_the_report_over_the_real_experiments_reads_well(chrome, real_report, width, scheme):
     assert page.faults(chrome, real_report, width=width, scheme=scheme) == []

@@ -13,6 +13,8 @@ import page
 import pytest
 from PIL import Image
 
+from piecewise_testing.browser import SCHEMES
+
 TESTS = Path(__file__).parents[1] / "apps" / "repro" / "tests"
 TOYS = TESTS / "toys.py"
 sys.path.insert(0, str(TESTS))
@@ -57,7 +59,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "report.html"
 
 
-@pytest.mark.parametrize("scheme", page.SCHEMES)
+@pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("width", page.WIDTHS.values(), ids=page.WIDTHS)
 def test_the_report_reads_well(chrome, report, width, scheme):
     assert page.faults(chrome, report, width=width, scheme=scheme) == []

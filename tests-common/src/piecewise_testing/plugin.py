@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import jaxtyping
 import pytest
 
-from piecewise_testing import annotations
+from piecewise_testing import annotations, browser
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from playwright.sync_api import Browser
 
 
 def pytest_runtest_setup() -> None:
@@ -24,3 +26,13 @@ def unchecked() -> Iterator[None]:
     jaxtyping.config.update("jaxtyping_disable", True)
     yield
     jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.fixture(scope="session")
+def chrome() -> Iterator[Browser]:
+    """The system's Chromium; the test is skipped where there is none."""
+    executable = browser.chromium()
+    if executable is None:
+        pytest.skip("no Chromium is installed: the page is not looked at")
+    with browser.started(executable) as chrome:
+        yield chrome
