@@ -12,9 +12,10 @@ import torch
 from torch.utils.data import Dataset
 
 from implicit_seg import AccuracyLoss, DiceLoss, JaccardLoss, MaskMAELoss, MaskMSELoss
-from implicit_seg.training import TrainingSettings, train
+from implicit_seg.training import train
 from implicit_splines import _chd68, _coins
 from implicit_splines._networks import Network, values_at
+from implicit_splines._recipe import Recipe
 from implicit_splines._volumes import Tissue  # noqa: TC001  (a field of `Protocol`, which is read at run time)
 
 if TYPE_CHECKING:
@@ -30,31 +31,13 @@ LossName = Literal["MMSE", "MMAE", "accuracy", "Dice", "Jaccard"]
 
 
 @dataclass(frozen=True)
-class Protocol:
+class Protocol(Recipe):
     """Settings that all tables share; the defaults are those of `quick`."""
 
     tissue: Tissue = "blood volume"
     """of CHD68; the photograph has coins"""
     size: int = 96
     """side of the square images that the networks see, in pixels; scores are taken at the data's own size"""
-    depth: int = 3
-    """down-scalings of the networks"""
-    bottleneck: int = 4
-    """resolution at the bottleneck; the splines have bottleneck * 2**depth coefficients in each direction"""
-    filters: int = 8
-    """filters of the first block (the paper: 64)"""
-    epsilon: float = 0.5
-    """width of the soft mask in the losses (the paper: 1e-4)"""
-    epochs: int = 50
-    """passes over the slices"""
-    batch_size: int = 4
-    """slices of one step (the paper: 10)"""
-    optimizer: Literal["sgd", "adam"] = "adam"
-    """"sgd" has Nesterov momentum 0.9, as the paper's"""
-    learning_rate: float = 5e-3
-    """at the start"""
-    schedule: Literal["constant", "cosine"] = "cosine"
-    """how the learning rate goes on"""
     augment: bool = True
     """turns and mirrors every slice at random, which the paper does not"""
     smallest: float = 0.001
@@ -145,15 +128,7 @@ class Bench:
             prepare(model),
             self.items if items is None else items,
             loss,
-            TrainingSettings(
-                epochs=settings.epochs,
-                batch_size=settings.batch_size,
-                optimizer=settings.optimizer,
-                learning_rate=settings.learning_rate,
-                schedule=settings.schedule,
-                augment=settings.augment,
-                seed=seed,
-            ),
+            settings.training(seed, augment=settings.augment),
             checkpoint=self.context.folder / f"checkpoint_{name}_{seed}",
             callback=self.context.progress(label),
             log=log,

@@ -7,7 +7,7 @@ scikit-image. The twelve coins of the upper half are trained on, the twelve of t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -23,8 +23,9 @@ from implicit_seg import (
     hausdorff_distance,
     jaccard,
 )
-from implicit_seg.training import TrainingSettings, train
+from implicit_seg.training import train
 from implicit_splines import _coins_pictures as pictures
+from implicit_splines._recipe import Recipe
 from implicit_splines.paper import PAPER
 from repro import photographs
 from repro.experiment import Band, Experiment, Figure
@@ -40,17 +41,11 @@ DIVIDE = 152
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(Recipe):
     """Settings of `implicit_splines.coins`."""
 
     size: int = 75
     """side of the square crops, in pixels; two rows of five cover the lower half"""
-    depth: int = 3
-    """down-scalings of the networks"""
-    bottleneck: int = 4
-    """resolution at the bottleneck; the splines have bottleneck * 2**depth coefficients in each direction"""
-    filters: int = 8
-    """filters of the first block (the paper: 64)"""
     epsilon: float = 0.1
     """width of the soft mask in the Dice loss (the paper: 1e-4)"""
     crops: int = 96
@@ -59,12 +54,8 @@ class Settings:
     """passes over the crops"""
     batch_size: int = 8
     """crops of one step (the paper: 10)"""
-    optimizer: Literal["sgd", "adam"] = "adam"
-    """"sgd" has Nesterov momentum 0.9, as the paper's"""
     learning_rate: float = 3e-3
     """at the start"""
-    schedule: Literal["constant", "cosine"] = "cosine"
-    """how the learning rate goes on"""
 
 
 def run(settings: Settings, context: Context) -> Mapping[str, float]:
@@ -96,15 +87,7 @@ def run(settings: Settings, context: Context) -> Mapping[str, float]:
             models[key],
             list(zip(images, masks, strict=True)),
             DiceLoss(settings.epsilon),
-            TrainingSettings(
-                epochs=settings.epochs,
-                batch_size=settings.batch_size,
-                optimizer=settings.optimizer,
-                learning_rate=settings.learning_rate,
-                schedule=settings.schedule,
-                augment=True,
-                seed=context.seed,
-            ),
+            settings.training(context.seed, augment=True),
             checkpoint=context.folder / f"checkpoint_{key}",
             evaluate=lambda model: {"dice": dice(predict(model), truth)},
             callback=context.progress(label),
