@@ -61,6 +61,20 @@ def test_a_folder_without_a_mesh(tmp_path):
         load(tmp_path, 1, resolution=32)
 
 
+def test_a_mesh_that_ends_early_is_named(tmp_path):
+    """Open3D gives what came before the fault, with a line on the terminal."""
+    lines = ["ply", "format ascii 1.0", "element vertex 4", *(f"property float {x}" for x in "xyz")]
+    lines += ["element face 4", "property list uchar int vertex_indices", "end_header"]
+    lines += ["0 0 0", "1 0 0", "0 1 0", "0 0 1", "3 0 2 1", "3 0 1 3", "3 1 2 3", "3 0 3 2"]
+    path = tmp_path / "tetrahedron.ply"
+    path.write_text("\n".join(lines) + "\n")
+    (whole,) = load(tmp_path, 1, resolution=8)
+    assert whole.faces.shape == (4, 3)
+    path.write_text("\n".join(lines[:-1]) + "\n")
+    with pytest.raises(ValueError, match=r"tetrahedron\.ply: 3 of its 4 faces can be read.*Fetch it again"):
+        load(tmp_path, 1, resolution=8)
+
+
 def test_half_of_the_masks_lose_an_eighth():
     row, column = np.mgrid[:64, :64]
     masks = np.stack([np.hypot(row - 32, column - 32) < radius for radius in range(20, 28)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import re
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -15,14 +16,27 @@ def read_mesh(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Reads vertices (M, 3) and triangles (K, 3) from a file; vertices at the same place become one.
 
     Raises:
-        ValueError: the file holds no triangle mesh.
+        ValueError: the file holds no triangle mesh, or is a PLY file that holds fewer faces than it declares.
     """
     mesh = _open3d().io.read_triangle_mesh(str(path))
     if not mesh.has_triangles():
         raise ValueError(f"{path} holds no triangle mesh that Open3D can read; take it out of the folder.")
+    if len(mesh.triangles) < (declared := _declared_faces(path)):  # Open3D keeps what came before the fault
+        raise ValueError(
+            f"{path}: {len(mesh.triangles)} of its {declared} faces can be read; it is damaged. "
+            "Fetch it again."
+        )
     mesh.remove_duplicated_vertices()
     mesh.remove_unreferenced_vertices()
     return np.asarray(mesh.vertices).copy(), np.asarray(mesh.triangles).astype(np.int64)
+
+
+def _declared_faces(path: Path) -> int:
+    """What the header of a PLY file says; 0 for other formats."""
+    with path.open("rb") as file:
+        header = file.read(1 << 16).partition(b"end_header")[0]
+    match = re.search(rb"^element face (\d+)", header, re.MULTILINE) if header.startswith(b"ply") else None
+    return int(match[1]) if match else 0
 
 
 def decimate(vertices: np.ndarray, faces: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -129,7 +129,7 @@ def co3d(folder: Path, frames: int, pixels: int) -> Video:
         pixels: along each side of the common camera's image.
 
     Raises:
-        ValueError: there are no annotations, or a frame has no mask.
+        ValueError: there are no annotations, or a frame has no mask or one that cannot be read.
     """
     found = sorted(folder.rglob("frame_annotations.jgz"))
     if not found:
@@ -152,7 +152,10 @@ def _resampled(view: View, root: Path, camera: Camera) -> np.ndarray:
 
     if view.mask is None:
         raise ValueError(f"{view.name}: the frame has no mask; choose another sequence.")
-    image = np.asarray(imread(root / view.mask))
+    try:
+        image = np.asarray(imread(root / view.mask))
+    except Exception as error:  # readers raise whatever they like about a damaged file
+        raise ValueError(f"{root / view.mask}: cannot be read ({error}). Copy it anew.") from error
     image = (image[..., 0] if image.ndim == 3 else image) > 127
     rays, (fx, fy, cx, cy) = np.asarray(camera.rays()), np.asarray(view.camera.intrinsics)
     column = np.rint(rays[..., 0] * fx + cx).astype(int)
