@@ -73,6 +73,27 @@ def test_what_is_fetched_by_hand_says_how_and_is_verified(repro):
 
 
 @pytest.mark.usefixtures("sets")
+def test_what_is_verified_is_read_last(repro):
+    def read(folder: Path) -> str:
+        for path in folder.glob("images/*.png"):
+            if path.read_bytes() != b"sound":
+                raise ValueError(f"{path}: no image. Copy it anew.")
+        return "All images can be read."
+
+    sys.modules["toy_sets"].HAND = set_of(name="hand", by_hand="Write to Euler.", read=read)
+    path = Path("data/hand/images/a.png")
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"sound")
+    ended = repro("data", "verify", "hand")
+    assert ended.code == 0
+    assert "no checksums of single files to compare. All images can be read.\n" in ended.out
+    path.write_bytes(b"damaged")
+    ended = repro("data", "verify", "hand")
+    assert ended.code == 1
+    assert f"hand: {path}: no image. Copy it anew." in ended.err
+
+
+@pytest.mark.usefixtures("sets")
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -2,9 +2,42 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from repro.dataset import Dataset, File, require
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dsa._image_set import ImageSet
+
 _BROAD = "https://data.broadinstitute.org/bbbc"
+
+
+def _read_cells(folder: Path) -> str:
+    from dsa import _cells
+
+    return _told(_cells.load(folder, size=8))
+
+
+def _read_horses(folder: Path) -> str:
+    from dsa import _horses
+
+    return _told(_horses.load(folder, size=8))
+
+
+def _told(images: ImageSet | None) -> str:
+    assert images is not None  # the layout has been looked at
+    return f"All {len(images.images)} images can be read, with their masks."
+
+
+def _read_patches(folder: Path) -> str:
+    from dsa.table4 import FILE
+    from nurbs_diff.splinenet import read_parsenet
+
+    parts = [read_parsenet(folder / FILE, split) for split in ("train", "validation", "test")]
+    return f"All {sum(len(part.clouds) for part in parts)} patches can be read."
+
 
 BBBC038 = Dataset(
     name="bbbc038",
@@ -16,6 +49,7 @@ BBBC038 = Dataset(
     by_hand=f"download {_BROAD}/BBBC038/stage1_train.zip (83 MB) and unpack it into the folder stage1_train.",
     layout="stage1_train/NAME/images/NAME.png with stage1_train/NAME/masks/*.png",
     check=lambda folder: require(folder, {"stage1_train/*/images/*.png": 1, "stage1_train/*/masks/*.png": 1}),
+    read=_read_cells,
     experiments=("dsa.table2",),
 )
 
@@ -48,6 +82,7 @@ BBBC039 = Dataset(
     ),
     layout="images/NAME.tif with masks/NAME.png; metadata/*.txt has the published split",
     check=lambda folder: require(folder, {"images/*.tif": 200, "masks/*.png": 200}),
+    read=_read_cells,
     experiments=("dsa.table2",),
 )
 
@@ -63,6 +98,7 @@ HORSES = Dataset(
     check=lambda folder: require(
         folder, {"weizmann_horse_db/rgb/*.jpg": 1, "weizmann_horse_db/figure_ground/*.jpg": 1}
     ),
+    read=_read_horses,
     experiments=("dsa.table2",),
 )
 
@@ -75,5 +111,6 @@ PARSENET = Dataset(
     by_hand="follow the page's section on data; of it only open_splines.h5 is needed.",
     layout="open_splines.h5",
     check=lambda folder: require(folder, {"open_splines.h5": 1}),
+    read=_read_patches,
     experiments=("dsa.table4",),
 )

@@ -31,12 +31,7 @@ def load(folder: Path, tissue: Tissue) -> Volumes:
     Raises:
         ValueError: the folder has neither, a file has no counterpart, or cannot be read.
     """
-    paths = {
-        int(match[1]): path
-        for path in sorted(folder.glob("*.nii.gz"))
-        if (match := NAME.fullmatch(path.name))
-    }
-    if paths:
+    if paths := _published(folder):
         return _load_nifti(paths, tissue)
     if (folder / NPZ).is_file():
         return _load_slices(folder / NPZ, tissue)
@@ -44,6 +39,27 @@ def load(folder: Path, tissue: Tissue) -> Volumes:
         f"{folder} has neither ct_1001_image.nii.gz with ct_1001_label.nii.gz and so on (CHD68 as published) "
         f"nor {NPZ} (slices of seven of its volumes). Give --data a folder that has."
     )
+
+
+def read_each(folder: Path) -> int:
+    """Opens the published volumes one after the other, as `load` does; returns how many there are.
+
+    Raises:
+        ValueError: a file has no counterpart, or cannot be read.
+    """
+    paths = _published(folder)
+    for number, path in paths.items():
+        _read_volume(number, path, "blood volume")
+    return len(paths)
+
+
+def _published(folder: Path) -> dict[int, Path]:
+    """The published volumes' images by number."""
+    return {
+        int(match[1]): path
+        for path in sorted(folder.glob("*.nii.gz"))
+        if (match := NAME.fullmatch(path.name))
+    }
 
 
 def _load_nifti(paths: dict[int, Path], tissue: Tissue) -> Volumes:
@@ -69,7 +85,7 @@ def _read_volume(number: int, path: Path, tissue: Tissue) -> Volume:
     other = path.with_name(path.name.replace("_image", "_label"))
     if not other.is_file():
         raise ValueError(f"{path} has no labels: {other.name} is missing beside it.")
-    image, label = read_image(path)[..., 0], read_image(other)[..., 0]
+    image, label = _read(path), _read(other)
     if image.shape != label.shape:
         raise ValueError(f"{path} has the shape {image.shape}, {other.name} has {label.shape}.")
     low, high = np.quantile(image[::4, ::4, ::4], QUANTILES)  # a sample says enough
@@ -81,6 +97,13 @@ def _read_volume(number: int, path: Path, tissue: Tissue) -> Volume:
         np.isin(label, LABELS[tissue]),
         tuple(range(len(image))),
     )
+
+
+def _read(path: Path) -> np.ndarray:
+    try:
+        return read_image(path)[..., 0]
+    except ValueError as error:
+        raise ValueError(f"{error} Fetch it again.") from error
 
 
 def _load_slices(path: Path, tissue: Tissue) -> Volumes:

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from repro.dataset import Dataset, File, require
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def _stored(name: str, sha512: str) -> File:
     """A file of VTK's store of test data, which is addressed by content."""
     address = f"https://www.vtk.org/files/ExternalData/SHA512/{sha512}"
     return File(name=name, urls=(address,), checksum=f"sha512:{sha512}")
+
+
+def _read_meshes(folder: Path) -> str:
+    from metaballs.models import TEN, load
+
+    return f"All {len(load(folder, len(TEN), resolution=0))} meshes can be read."
+
+
+def _read_video(folder: Path) -> str:
+    from metaballs.figure9 import co3d
+
+    video = co3d(folder, frames=10_000, pixels=8)  # more than any has: each is read
+    return f"All {len(video.poses)} frames of the first sequence can be read, with their masks."
 
 
 SCANS = Dataset(
@@ -37,6 +55,7 @@ SCANS = Dataset(
     ),
     layout="armadillo.ply, bunny.ply, dragon.ply; further meshes (PLY, OBJ, OFF, STL) may lie beside them",
     check=lambda folder: require(folder, {"armadillo.ply": 1, "bunny.ply": 1, "dragon.ply": 1}),
+    read=_read_meshes,
     experiments=(
         "metaballs.figure3",
         "metaballs.figure4",
@@ -56,5 +75,6 @@ CO3D = Dataset(
     by_hand="the page's script downloads single categories; one is enough. Put its folder into this one.",
     layout="CATEGORY/frame_annotations.jgz with CATEGORY/SEQUENCE/{images,masks}",
     check=lambda folder: require(folder, {"**/frame_annotations.jgz": 1}),
+    read=_read_video,
     experiments=("metaballs.figure9",),
 )

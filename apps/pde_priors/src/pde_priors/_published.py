@@ -85,14 +85,25 @@ def load(root: Path, seen: Sequence[str], unseen: str) -> Split:
     return Split(train, validation, _frames(root, unseen, "test"))
 
 
+def read_each(root: Path) -> int:
+    """Opens every frame that an annotation file names, one after the other; returns how many there are.
+
+    Raises:
+        ValueError: a file is missing or cannot be read.
+    """
+    count = 0
+    for part, place in IMAGES.items():
+        for path in sorted(root.glob(f"annotations/LIVECell*/**/*{part}.json")):
+            names, cells = _table(path, "")
+            for key, name in names.items():
+                _frame(root / place, name.partition("_")[0], name, cells[key], path)
+            count += len(names)
+    return count
+
+
 def _frames(root: Path, kind: str, part: str) -> list[Frame]:
     path = _annotations(root, kind, part)
-    try:
-        names, cells = _table(json.loads(path.read_text(encoding="utf-8")), kind)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ValueError(
-            f"{path} is no COCO file ({type(error).__name__}: {error}). Fetch it again."
-        ) from error
+    names, cells = _table(path, f"{kind}_")
     if not names:
         raise ValueError(f"{path} names no frame of the kind {kind!r}.")
     return [
@@ -101,14 +112,23 @@ def _frames(root: Path, kind: str, part: str) -> list[Frame]:
     ]
 
 
-def _table(content: Any, kind: str) -> tuple[dict[int, str], dict[int, list]]:
-    """The file names of a kind's frames and their cells, both by the number of the frame."""
+def _table(path: Path, prefix: str) -> tuple[dict[int, str], dict[int, list]]:
+    """The file names of the frames that begin so and their cells, both by the number of the frame."""
+    try:
+        return _parsed(json.loads(path.read_text(encoding="utf-8")), prefix)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(
+            f"{path} is no COCO file ({type(error).__name__}: {error}). Fetch it again."
+        ) from error
+
+
+def _parsed(content: Any, prefix: str) -> tuple[dict[int, str], dict[int, list]]:
     names: dict[int, str] = {}
     for image in content["images"]:
         name = image["file_name"]
         if PurePosixPath(name).name != name:
             raise ValueError(f"the file name {name[:80]!r} has a folder")
-        if name.startswith(f"{kind}_") and name.rpartition(".")[0] not in INCOMPLETE:
+        if name.startswith(prefix) and name.rpartition(".")[0] not in INCOMPLETE:
             names[image["id"]] = name
     cells: dict[int, list] = {key: [] for key in names}
     listed = content["annotations"]
@@ -144,7 +164,9 @@ def _frame(folder: Path, kind: str, name: str, cells: list, source: Path) -> Fra
     try:
         image = io.imread(path)
     except Exception as error:  # readers raise whatever they like about a damaged file
-        raise ValueError(f"{path} cannot be read ({type(error).__name__}: {error}).") from error
+        raise ValueError(
+            f"{path} cannot be read ({type(error).__name__}: {error}). Fetch it again."
+        ) from error
     if image.ndim != 2 or image.dtype.kind not in "biuf" or not np.isfinite(image).all():
         raise ValueError(f"{path} must be a grey image; its shape is {image.shape}, its type {image.dtype}.")
     mask = np.zeros(image.shape, bool)

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from repro.dataset import Dataset, require
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 _BUCKET = "https://livecell-dataset.s3.eu-central-1.amazonaws.com/LIVECell_dataset_2021"
+
+
+def _read(folder: Path) -> str:
+    from pde_priors import _published
+
+    return f"All {_published.read_each(folder)} frames can be read, with their outlines."
+
 
 LIVECELL = Dataset(
     name="livecell",
@@ -27,5 +39,6 @@ LIVECELL = Dataset(
             "annotations/LIVECell*/**/*test.json": 1,
         },
     ),
+    read=_read,
     experiments=("pde_priors.livecell",),
 )

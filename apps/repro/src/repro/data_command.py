@@ -46,7 +46,8 @@ def run(action: Action, names: Sequence[str], *, folder: Path, at: Path | None) 
     for dataset in [datasets.load(name) for name in datasets.resolve(names)]:
         if action == "verify":
             place = at or folder / dataset.name
-            print(f"{dataset.name}: {fetch.verify(dataset, place)}")
+            found = fetch.verify(dataset, place)
+            print(f"{dataset.name}: {found} {fetch.read(dataset, place)}".rstrip())
             _say_commands(dataset, place)
             continue
         console.print(_described(dataset, folder), soft_wrap=True)

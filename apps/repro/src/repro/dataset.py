@@ -69,6 +69,8 @@ class Dataset:
         experiments: those that read it with `--data`.
         files: what is downloaded; empty for a set that is fetched by hand.
         by_hand: for a set without files, how one comes by it.
+        read: `read(folder)` opens every item as the experiments do and returns one sentence on what it read;
+            it raises their `ValueError`, "FILE: why. What to do.", where one cannot be read.
     """
 
     name: str
@@ -81,6 +83,7 @@ class Dataset:
     experiments: tuple[str, ...] = ()
     files: tuple[File, ...] = ()
     by_hand: str = ""
+    read: Callable[[Path], str] | None = None
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", self.name):

@@ -93,6 +93,23 @@ def verify(dataset: Dataset, place: Path) -> str:
     return f"{found} All {len(want)} checksums are right."
 
 
+def read(dataset: Dataset, place: Path) -> str:
+    """Opens every item of a set that is there, as the experiments do.
+
+    Returns:
+        What was read, in one sentence; an empty one for a set that declares no `read`.
+
+    Raises:
+        DataError: an item cannot be read.
+    """
+    if dataset.read is None:
+        return ""
+    try:
+        return dataset.read(place)
+    except (OSError, ValueError, ImportError) as error:
+        raise DataError(f"{dataset.name}: {error}") from error
+
+
 def _put_together(dataset: Dataset, partial: Path) -> str:
     """Unpacks the downloads beside the set's place, and looks at what has come of them."""
     content = partial / CONTENT

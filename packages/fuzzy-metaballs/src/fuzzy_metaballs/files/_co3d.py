@@ -46,7 +46,7 @@ def read_co3d(path: str | os.PathLike[str], *, sequence: str | None = None) -> l
     try:
         frames = json.loads(gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data)
     except (OSError, EOFError, ValueError, zlib.error, RecursionError, MemoryError) as error:
-        raise ValueError(f"{path}: is neither JSON nor gzipped JSON: {error}.") from error
+        raise ValueError(f"{path}: is neither JSON nor gzipped JSON ({error}). Fetch it again.") from error
     if not isinstance(frames, list):
         raise ValueError(
             f"{path}: must hold a list of frames; got {type(frames).__name__}. "
