@@ -4,6 +4,7 @@ import os
 import runpy
 import signal
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from implicit_seg.training._data import epoch_batches, turn
 from implicit_seg.training._settings import make_optimizer
 
 SCRIPT = Path(__file__).with_name("killed_run.py")
+IN_PROCESSES = Path(__file__).with_name("train_in_processes.py")
 run = runpy.run_path(str(SCRIPT))["run"]
 
 
@@ -58,33 +60,59 @@ def test_resumes_after_sigkill_with_the_same_bits(step, renaming, finished, unbr
         assert torch.equal(model.state_dict()[name], tensor), name
 
 
-def test_two_processes_equal_one_that_averages_the_gradients_of_their_shares(items, fork, tmp_path):
-    """Two processes joined by gloo, set up by the variables that `accelerate launch` sets."""
-    settings = TrainingSettings(epochs=2, batch_size=4, learning_rate=0.05, augment=True)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
+def launched(folder: Path, fork, port: str) -> None:
+    """By `accelerate launch`, which for CPUs alone wants MPI, unless they pass for GPUs."""
+    launch = ["--multi_gpu", "--num_processes=2", "--num_machines=1", f"--main_process_port={port}"]
+    launch += ["--mixed_precision=no", "--dynamo_backend=no"]
+    done = subprocess.run(
+        [sys.executable, "-m", "accelerate.commands.launch", *launch, str(IN_PROCESSES), str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        env=os.environ | {"ACCELERATE_USE_CPU": "1", "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def forked(folder: Path, fork, port: str) -> None:
+    """By the variables that `accelerate launch` sets."""
 
     def trained(rank: int) -> None:
-        from accelerate.state import AcceleratorState, PartialState
+        from accelerate.state import AcceleratorState
 
-        AcceleratorState._reset_state(reset_partial_state=True)
+        AcceleratorState._reset_state(reset_partial_state=True)  # what this process has trained
         os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}
         os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "ACCELERATE_USE_CPU": "1"}
-        model = small_model(seed=0)
-        history = train(model, items, DiceLoss(0.1), settings, evaluate=lambda _: {"rank": float(rank)})
-        assert PartialState().num_processes == 2
-        torch.save((model.state_dict(), history.epochs), tmp_path / f"{rank}.pt")
+        runpy.run_path(str(IN_PROCESSES))["trained"](folder)
 
     children = [fork(lambda rank=rank: trained(rank)) for rank in (0, 1)]
     for child in children:
         assert child.wait() == 0, child.output.read_text()
-    (state, epochs), (other, other_epochs) = (torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1))
+
+
+@pytest.mark.parametrize("start", [forked, pytest.param(launched, marks=pytest.mark.slow)])
+def test_two_processes_equal_one_that_averages_the_gradients_of_their_shares(start, fork, tmp_path):
+    """Joined by gloo."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    start(tmp_path, fork, port)
+    (count, state, epochs), (_, other, other_epochs) = (
+        torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1)
+    )
+    assert count == 2
     assert all(torch.equal(state[name], other[name]) for name in state)  # running statistics included
     assert epochs == other_epochs
     assert [epoch["rank"] for epoch in epochs] == [0, 0]
 
-    model, loss = small_model(seed=0), DiceLoss(0.1)
+    script = runpy.run_path(str(IN_PROCESSES))
+    settings, model, items, loss = (
+        script["SETTINGS"],
+        script["small_model"](),
+        script["items"](),
+        DiceLoss(0.1),
+    )
     optimizer = make_optimizer(settings, model.parameters())
     for epoch in range(settings.epochs):
         losses = []

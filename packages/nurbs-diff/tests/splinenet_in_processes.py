@@ -1,4 +1,4 @@
-"""Trains a small network; a script for torchrun, each of whose processes saves what it got."""
+"""Trains a small network; a script for `accelerate launch`, each of whose processes saves what it got."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training in two processes that torchrun starts and gloo joins."""
+"""Training in two processes that `accelerate launch` starts and gloo joins."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ def test_two_processes_equal_one_that_averages_the_gradients_of_their_batches(tm
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    # what `accelerate launch` calls for several devices; on CPUs alone that wants MPI for a second process
-    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", f"--master_port={port}"]
+    # for CPUs alone accelerate wants MPI, unless they pass for GPUs
+    options = ["--multi_gpu", "--num_processes=2", "--num_machines=1", f"--main_process_port={port}"]
+    options += ["--mixed_precision=no", "--dynamo_backend=no"]
     launched = subprocess.run(
-        [*launch, str(SCRIPT), str(tmp_path)],
+        [sys.executable, "-m", "accelerate.commands.launch", *options, str(SCRIPT), str(tmp_path)],
         capture_output=True,
         text=True,
         check=False,
