@@ -285,5 +285,6 @@ def test_ctrl_c_ends_a_sweep(repro, tmp_path, record_property):
     assert driver.returncode == 130, errors
     assert "Traceback" not in out + errors
     assert "Interrupted. The same command goes on where it stopped." in errors
+    print(f"sweep: {seconds:.2f} s", file=sys.stderr)
     assert seconds < 2.0
     record_property("interrupts: sweep", 1)

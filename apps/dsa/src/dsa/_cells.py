@@ -94,5 +94,10 @@ def _inside(mask: np.ndarray, path: Path, image: np.ndarray) -> np.ndarray:
 
 def _bright(image: np.ndarray) -> np.ndarray:
     """Exposures differ by a factor of ten: each image is divided by its brightest pixel."""
-    grey = image if image.ndim == 2 else color.rgb2gray(image[..., :3])
+    if image.ndim == 2:
+        grey = image
+    elif image.shape[2] < 3:  # grey, and how opaque it is
+        grey = image[..., 0]
+    else:
+        grey = color.rgb2gray(image[..., :3])
     return (grey / max(float(grey.max()), np.finfo(np.float32).tiny)).astype(np.float32)

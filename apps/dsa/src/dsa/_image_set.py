@@ -11,6 +11,7 @@ from PIL import Image
 from skimage import transform
 
 from repro.arrays import read_arrays
+from repro.errors import reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,11 +106,19 @@ def read(path: Path) -> Shaped[np.ndarray, "height width *channels"]:
     """
     try:
         if path.suffix == ".tif":
-            return tifffile.imread(path)
-        with Image.open(path) as image:
-            return np.asarray(image.convert("RGB") if image.mode == "P" else image)
+            with tifffile.TiffFile(path) as file:
+                len(file.pages)  # finds a chain of pages that comes back to itself; reading would never end
+                picture = file.asarray()
+        else:
+            with Image.open(path) as image:
+                picture = np.asarray(image.convert("RGB") if image.mode == "P" else image)
     except Exception as error:  # readers raise whatever they like about a damaged file
-        raise ValueError(f"{path}: cannot be read ({error}). Copy it anew.") from error
+        raise ValueError(f"{path}: cannot be read ({reason(error)}). Copy it anew.") from error
+    if picture.ndim not in (2, 3) or 0 in picture.shape or picture.dtype.kind not in "biuf":
+        raise ValueError(f"{path}: is no picture: shape {picture.shape}, {picture.dtype}. Copy it anew.")
+    if not _are_bright(picture):
+        raise ValueError(f"{path}: holds a pixel that is negative or not finite. Copy it anew.")
+    return picture
 
 
 def stack_of(path: Path, images: str, masks: str) -> tuple[np.ndarray, np.ndarray]:
@@ -121,9 +130,11 @@ def stack_of(path: Path, images: str, masks: str) -> tuple[np.ndarray, np.ndarra
     arrays = read_arrays(path, images, masks)
     image, mask = arrays[images], arrays[masks]
     for name, array in arrays.items():
-        if array.dtype.kind not in "biuf" or not np.isfinite(array).all():
+        if array.dtype.kind not in "biuf":
+            raise ValueError(f"{path}: `{name}` must hold numbers; it holds {array.dtype}. Fetch it again.")
+        if not _are_bright(array):
             raise ValueError(
-                f"{path}: `{name}` must hold finite numbers; it holds {array.dtype}. Fetch it again."
+                f"{path}: `{name}` holds a value that is negative or not finite. Fetch it again."
             )
     if image.ndim not in (3, 4) or mask.shape != image.shape[:3] or 0 in image.shape:
         raise ValueError(
@@ -131,3 +142,8 @@ def stack_of(path: Path, images: str, masks: str) -> tuple[np.ndarray, np.ndarra
             "is expected. Fetch it again."
         )
     return image, mask
+
+
+def _are_bright(pixels: np.ndarray) -> bool:
+    """Whether all are what a brightness or the number of an instance can be."""
+    return bool((np.isfinite(pixels) & (pixels >= 0)).all())

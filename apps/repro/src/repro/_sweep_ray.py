@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import secrets
 import socket
+import sys
 import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +18,7 @@ from rich.console import Console
 from repro import devices, lock, registry, runner
 from repro._context import append
 from repro.display import Display
-from repro.errors import ExperimentError, UserError
+from repro.errors import ExperimentError, UserError, reason
 from repro.identity import versions
 from repro.runner import Job
 from repro.sweep import changed
@@ -138,7 +140,7 @@ class Cluster:
                 faults = [fault for fault in self._ray.get(answers, timeout=ANSWER) if fault]
         except self._ray.exceptions.RayError as error:
             raise UserError(
-                f"A node of the cluster does not answer ({_short(error)}). See `ray status`."
+                f"A node of the cluster does not answer ({reason(error)}). See `ray status`."
             ) from error
         finally:
             (runs / name).unlink(missing_ok=True)
@@ -176,7 +178,7 @@ class Cluster:
             cause = error.cause
             if isinstance(cause, (UserError, ExperimentError)):
                 return Ended(task, str(cause))
-            return Ended(task, f"{type(cause).__name__}: {_short(cause)}. The log: {task.folder / 'log.txt'}")
+            return Ended(task, f"{type(cause).__name__}: {reason(cause)}. The log: {task.folder / 'log.txt'}")
         except self._ray.exceptions.RayError as error:
             return Ended(task, f"its worker died ({type(error).__name__})", died=True)
         return Ended(task)
@@ -230,11 +232,25 @@ def connect(address: str | None, *, cpus: float, gpus: float) -> Iterator[Cluste
     except (OSError, RuntimeError, ValueError, RayError) as error:
         if address:
             raise UserError(_no_cluster(address, error)) from error
-        raise UserError(f"Ray cannot start on this machine ({_short(error)}).") from error
+        raise UserError(f"Ray cannot start on this machine ({reason(error)}).") from error
+    in_a_hurry = False
     try:
         yield Cluster(ray, cpus=cpus, gpus=gpus)
+    except KeyboardInterrupt:
+        in_a_hurry = address is None
+        raise
     finally:
-        ray.shutdown()
+        if in_a_hurry:
+            atexit.register(_end_at_once)  # runs before what Ray has registered
+        else:
+            ray.shutdown()
+
+
+def _end_at_once() -> None:
+    """Ends this process; its cluster then ends by itself, for which we would wait seconds."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(130)
 
 
 def work(order: Order) -> None:
@@ -315,7 +331,7 @@ def _check_listens(address: str) -> None:
 
 def _no_cluster(address: str, error: Exception) -> str:
     remedy = "Start one with `ray start --head`, or leave --address out for one on this machine alone."
-    return f"--address {address}: no Ray cluster answers ({_short(error)}). {remedy}"
+    return f"--address {address}: no Ray cluster answers ({reason(error)}). {remedy}"
 
 
 def _unseen(host: str, folder: Path) -> str:
@@ -327,8 +343,3 @@ def _unseen(host: str, folder: Path) -> str:
 
 def _total(nodes: list[dict[str, Any]], resource: str) -> float:
     return sum(node["Resources"].get(resource, 0) for node in nodes)
-
-
-def _short(error: BaseException) -> str:
-    """The first line of an error's text, which with Ray has many."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

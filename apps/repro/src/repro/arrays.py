@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from repro import atomic
+from repro.errors import reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,8 +35,7 @@ def read_arrays(path: Path, *names: str, remedy: str = "Fetch it again.") -> dic
     except FileNotFoundError:
         raise
     except Exception as error:  # numpy hands on what zipfile and its own parsers raise about a damaged file
-        reason = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
-        raise ValueError(f"{path} cannot be read ({reason}). {remedy}") from error
+        raise ValueError(f"{path} cannot be read ({reason(error)}). {remedy}") from error
 
 
 def _whole(name: str, array: object) -> np.ndarray:

@@ -16,10 +16,11 @@ def write(path: Path, content: bytes | str) -> None:
     The temporary file reaches the disk (fsync) before the name does, so a reader sees the old content or the
     new, never a part.
     """
+    data = content.encode() if isinstance(content, str) else content
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

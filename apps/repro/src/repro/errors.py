@@ -1,4 +1,4 @@
-"""The ways in which a command ends early."""
+"""The ways in which a command ends early, and how a message quotes."""
 
 
 class UserError(Exception):
@@ -15,3 +15,13 @@ class DataError(Exception):
 
 class RoomError(DataError):
     """The disk takes no more; what was downloaded is kept, so that the same command goes on."""
+
+
+def reason(error: BaseException) -> str:
+    """The first line of an error's text, short enough for a message and without its full stop."""
+    return shown((str(error).strip() or type(error).__name__).splitlines()[0].rstrip("."), 200)
+
+
+def shown(text: str, length: int = 40) -> str:
+    """What stands in a file, short enough for a message."""
+    return text if len(text) <= length else f"{text[: length - 3]}..."

@@ -8,6 +8,8 @@ import types
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from repro.errors import shown
+
 T = TypeVar("T")
 
 
@@ -19,9 +21,14 @@ def decode(text: str, kind: type[T]) -> T:
             the wrong type; the message says where.
     """
     try:
-        return _build(json.loads(text, parse_constant=_refuse, parse_float=_finite), kind, "")
+        value = json.loads(text, parse_constant=_refuse, parse_float=_finite)
+        if r"\ud" in text.lower():
+            json.dumps(value, ensure_ascii=False).encode()
+        return _build(value, kind, "")
     except json.JSONDecodeError as error:
         raise ValueError(f"it is not JSON (line {error.lineno}: {error.msg})") from error
+    except UnicodeEncodeError as error:
+        raise ValueError(r"a \ud... in it is half a character") from error
     except RecursionError as error:
         raise ValueError("its brackets are nested too deeply") from error
 
@@ -34,7 +41,7 @@ def _finite(text: str) -> float:
     """A number too large for a float would become an infinity."""
     value = float(text)
     if not math.isfinite(value):
-        raise ValueError(f"it holds {text}, which is too large")
+        raise ValueError(f"it holds {shown(text)}, which is too large")
     return value
 
 
@@ -50,7 +57,7 @@ def _build(value: Any, kind: Any, where: str) -> Any:
     if get_origin(kind) is Literal:
         if value not in arguments:
             raise ValueError(
-                f"`{where.lstrip('.')}` is {json.dumps(value)[:40]}, none of {', '.join(arguments)}"
+                f"`{where.lstrip('.')}` is {shown(json.dumps(value))}, none of {', '.join(arguments)}"
             )
         return value
     if is_dataclass(kind):
@@ -81,6 +88,6 @@ def _build_dataclass(value: dict[str, Any], kind: Any, where: str) -> Any:
 def _expect(value: Any, kind: type, where: str) -> Any:
     if type(value) is not kind:
         raise ValueError(
-            f"`{where.lstrip('.')}` is {json.dumps(value)[:40]} where a {kind.__name__} is expected"
+            f"`{where.lstrip('.')}` is {shown(json.dumps(value))} where a {kind.__name__} is expected"
         )
     return value

@@ -93,7 +93,7 @@ def _read_text(data: bytes) -> Table:
     if not lines:
         raise ValueError("there are no samples in it.")
     separator = next((mark for mark in ",;\t" if mark in lines[0][1]), None)
-    rows = [(number, _cells(line, separator)) for number, line in lines]
+    rows = [(number, _cells(number, line, separator)) for number, line in lines]
     names = tuple(str(i) for i in range(len(rows[0][1])))
     if any(_number(cell) is None for cell in rows[0][1]):
         names = tuple(cell.strip() for cell in rows.pop(0)[1])
@@ -112,8 +112,11 @@ def _read_text(data: bytes) -> Table:
     return Table(names, values)
 
 
-def _cells(line: str, separator: str | None) -> list[str]:
-    return line.split() if separator is None else next(csv.reader([line], delimiter=separator))
+def _cells(number: int, line: str, separator: str | None) -> list[str]:
+    try:
+        return line.split() if separator is None else next(csv.reader([line], delimiter=separator))
+    except csv.Error as error:
+        raise ValueError(f"line {number}: {error}. Repair it.") from error
 
 
 def _number(cell: str) -> float | None:

@@ -39,6 +39,8 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
         for name, array in arrays.items():
             if not isinstance(array, np.ndarray) or array.dtype.kind not in "biufU":
                 raise TypeError(f"{name} is no array of numbers")
+            if array.dtype.kind == "U":
+                array.tolist()  # fails where it holds what is no character
         return arrays
     except FileNotFoundError:
         raise

@@ -69,7 +69,9 @@ def _picture(path: Path) -> np.ndarray:
     if path.suffix.lower() in (".tif", ".tiff"):
         import tifffile
 
-        return tifffile.imread(path)
+        with tifffile.TiffFile(path) as file:
+            len(file.pages)  # finds a chain of pages that comes back to itself; reading would never end
+            return file.asarray()
     return imageio.imread(path)
 
 

@@ -42,8 +42,8 @@ def read_parsenet(path: str | Path, split: Split) -> Patches:
         raise ValueError(f"{path}: there is no such file.")
     try:
         with h5py.File(path, "r") as file:
-            arrays = {name: _read(file, name, path) for name in ("points", "controlpoints")}
-    except OSError as error:
+            arrays = {name: _read(file, name) for name in ("points", "controlpoints")}
+    except Exception as error:  # h5py has an error of its own for each way in which a file is damaged
         raise ValueError(f"{path}: not a whole HDF5 file ({error}). Fetch it again.") from error
     points, nets = arrays["points"], arrays["controlpoints"]
     if points.ndim != 3 or points.shape[2] != 3:
@@ -67,11 +67,11 @@ def read_parsenet(path: str | Path, split: Split) -> Patches:
     return Patches(parts[0], parts[1])
 
 
-def _read(file: object, name: str, path: str | Path) -> np.ndarray:
+def _read(file: object, name: str) -> np.ndarray:
     import h5py
 
     assert isinstance(file, h5py.File)
     data = file.get(name)
     if not isinstance(data, h5py.Dataset) or data.dtype.kind != "f":
-        raise ValueError(f"{path}: there is no data set `{name}` of floating point numbers.")
+        raise ValueError(f"there is no data set `{name}` of floating point numbers")
     return data[()]
