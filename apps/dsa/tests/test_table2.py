@@ -264,6 +264,14 @@ def test_broken_cells_are_named(tmp_path: Path) -> None:
     image.write_bytes(b"no picture")
     with pytest.raises(ValueError, match=r"a.png: cannot be read"):
         _cells.load(tmp_path, 16)
+    arrays = tmp_path / "arrays"
+    arrays.mkdir()
+    stack = np.ones((2, 8, 8), np.float32)
+    np.savez(arrays / _cells.ARRAYS, image=-stack, instance=stack)
+    with pytest.raises(ValueError, match=r"`image` holds a value that is negative or not finite. Fetch it again"):
+        _cells.load(arrays, 16)
+    np.savez(arrays / _cells.ARRAYS, image=stack[..., None], instance=stack)
+    np.testing.assert_allclose(_cells.load(arrays, 8).images, 1)  # one channel is as good as none
     frames = tmp_path / "frames"
     picture(frames / "images" / "f.tif", half(20, 20))
     with pytest.raises(ValueError, match=r"f.tif: there is no mask .*f.png"):

@@ -29,6 +29,12 @@ def test_when_writing_fails_the_old_content_stays_and_nothing_else(tmp_path, mon
     assert os.listdir(tmp_path) == ["a.txt"]  # noqa: PTH208
 
 
+def test_text_that_is_no_unicode_leaves_nothing(tmp_path):
+    with pytest.raises(UnicodeEncodeError):
+        atomic.write(tmp_path / "a.txt", "\ud800")
+    assert not os.listdir(tmp_path)  # noqa: PTH208
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 def test_what_is_not_finite_is_never_written(tmp_path, value):
     with pytest.raises(ValueError, match="not JSON compliant"):

@@ -76,6 +76,8 @@ def test_all_that_makes_a_run_is_recorded(folder):
         (lambda r: r["identity"].update(preset="huge"), r'`identity.preset` is "huge", none of smoke, quick'),
         (lambda r: r["identity"].update(seeds=True), "`identity.seeds` is true where a int is expected"),
         (lambda r: r["seeds"][0]["values"].update(mean=math.nan), "it holds NaN"),
+        (lambda r: r.update(started="\ud800"), r"a \\ud\.\.\. in it is half a character"),
+        (lambda r: r["seeds"][0].update(seconds=10**400), r"it holds 10{36}\.\.\., which is too large"),
         (lambda r: r.update(seeds={}), "`seeds` is {} where a list is expected"),
     ],
 )

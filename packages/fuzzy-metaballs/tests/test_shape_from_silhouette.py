@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import builtins
+import io
 from functools import partial
 
 import jax
@@ -119,7 +120,10 @@ def test_a_broken_run_goes_on_to_the_same_result(tmp_path):
         np.testing.assert_array_equal(got, want)
     with pytest.raises(ValueError, match="belongs to other arguments"):
         fit(masks, poses=poses, epochs=3, checkpoint=path, learning_rate=0.01)
-    for broken in (b"no checkpoint", path.read_bytes()[:-100]):
+    with np.load(path) as stored:
+        no_text = io.BytesIO()
+        np.savez(no_text, **{**stored, "identity": np.full(1, 0x7FFFFFFF, np.uint32).view("<U1")})
+    for broken in (b"no checkpoint", path.read_bytes()[:-100], no_text.getvalue()):
         path.write_bytes(broken)
         with pytest.raises(ValueError, match="cannot be read; delete it to start anew"):
             fit(masks, poses=poses, epochs=3, checkpoint=path)

@@ -217,6 +217,19 @@ def test_formats(tmp_path):
         files.read_image(tmp_path / "b.xyz")
 
 
+def test_pages_of_a_tiff_that_come_back_to_the_first(tmp_path):
+    path = tmp_path / "a.tif"
+    files.write_mask(path, np.ones((4, 4), dtype=bool))
+    data = bytearray(path.read_bytes())
+    first = int.from_bytes(data[4:8], "little")
+    end = first + 2 + 12 * int.from_bytes(data[first : first + 2], "little")  # where the next page is named
+    assert data[:4] == b"II*\0"
+    assert not any(data[end : end + 4])
+    data[end : end + 4] = first.to_bytes(4, "little")
+    path.write_bytes(data)
+    assert (files.read_image(path)[0, ..., 0] > 0).all()  # in finite time
+
+
 def test_dicom(tmp_path):
     import pydicom
     from pydicom.dataset import FileMetaDataset

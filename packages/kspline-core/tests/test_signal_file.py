@@ -106,6 +106,7 @@ class Trap:
         ("a.csv", "1;2\n3,5;4\n", r"line 2, column 0: '3,5' is no number"),
         ("a.csv", b"1\n\xff\xfe2\n", r"a\.csv: byte 2 is no UTF-8. Save the file as UTF-8 text"),
         ("a.csv", b"1\n\x002\n", r"a\.csv: byte 2 is zero, so this is no text"),
+        ("a.csv", "1,2\n3," + "4" * 200_000, r"a\.csv: line 2: field larger than field limit .*Repair it"),
         ("a.npy", b"nothing", r"a\.npy: it is no whole NPY file"),
         ("a.npy", npy(np.arange(100.0))[:-8], r"a\.npy: it is no whole NPY file"),
         ("a.npy", npy(np.array([Trap()]), allow_pickle=True), r"a\.npy: it is no whole NPY file"),
