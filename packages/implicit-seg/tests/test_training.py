@@ -3,8 +3,6 @@ from __future__ import annotations
 import os
 import runpy
 import signal
-import socket
-import subprocess
 import sys
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from implicit_seg import DiceLoss, TensorProductSplineHead, UNet, UNetImplicit, 
 from implicit_seg.training import History, TrainingSettings, train
 from implicit_seg.training._data import epoch_batches, turn
 from implicit_seg.training._settings import make_optimizer
+from piecewise_testing import free_port, launch_two
 
 SCRIPT = Path(__file__).with_name("killed_run.py")
 IN_PROCESSES = Path(__file__).with_name("train_in_processes.py")
@@ -60,23 +59,14 @@ def test_resumes_after_sigkill_with_the_same_bits(step, renaming, finished, unbr
         assert torch.equal(model.state_dict()[name], tensor), name
 
 
-def launched(folder: Path, fork, port: str) -> None:
-    """By `accelerate launch`, which for CPUs alone wants MPI, unless they pass for GPUs."""
-    launch = ["--multi_gpu", "--num_processes=2", "--num_machines=1", f"--main_process_port={port}"]
-    launch += ["--mixed_precision=no", "--dynamo_backend=no"]
-    done = subprocess.run(
-        [sys.executable, "-m", "accelerate.commands.launch", *launch, str(IN_PROCESSES), str(folder)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-        env=os.environ | {"ACCELERATE_USE_CPU": "1", "OMP_NUM_THREADS": "1"},
-    )
-    assert done.returncode == 0, done.stderr
+def launched(folder: Path, fork) -> None:
+    """By `accelerate launch`."""
+    launch_two(IN_PROCESSES, folder)
 
 
-def forked(folder: Path, fork, port: str) -> None:
-    """By the variables that `accelerate launch` sets."""
+def forked(folder: Path, fork) -> None:
+    """By the variables that `accelerate launch` sets, which is quicker."""
+    port = free_port()
 
     def trained(rank: int) -> None:
         from accelerate.state import AcceleratorState
@@ -94,10 +84,7 @@ def forked(folder: Path, fork, port: str) -> None:
 @pytest.mark.parametrize("start", [forked, pytest.param(launched, marks=pytest.mark.slow)])
 def test_two_processes_equal_one_that_averages_the_gradients_of_their_shares(start, fork, tmp_path):
     """Joined by gloo."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    start(tmp_path, fork, port)
+    start(tmp_path, fork)
     (count, state, epochs), (_, other, other_epochs) = (
         torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1)
     )

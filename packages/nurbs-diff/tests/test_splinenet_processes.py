@@ -2,38 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import runpy
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
 from nurbs_diff.splinenet._train import _generator, _loss
+from piecewise_testing import launch_two
 
 SCRIPT = Path(__file__).with_name("splinenet_in_processes.py")
 
 
 @pytest.mark.slow
 def test_two_processes_equal_one_that_averages_the_gradients_of_their_batches(tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    # for CPUs alone accelerate wants MPI, unless they pass for GPUs
-    options = ["--multi_gpu", "--num_processes=2", "--num_machines=1", f"--main_process_port={port}"]
-    options += ["--mixed_precision=no", "--dynamo_backend=no"]
-    launched = subprocess.run(
-        [sys.executable, "-m", "accelerate.commands.launch", *options, str(SCRIPT), str(tmp_path)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-        env=os.environ | {"ACCELERATE_USE_CPU": "1", "OMP_NUM_THREADS": "1"},
-    )
-    assert launched.returncode == 0, launched.stderr
+    launch_two(SCRIPT, tmp_path)
     (count, state, history), (_, other, other_history) = (
         torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1)
     )
