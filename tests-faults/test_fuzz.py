@@ -98,13 +98,14 @@ def test_whole_files_are_read_and_damaged_ones_refused(
 ) -> None:
     reader = READERS[name]
     errors = documented(reader)
+    first = int(os.environ.get("FAULTS_FIRST", "0"))
     cases = max(10, CASES // 10) if reader.is_slow else CASES
     outcomes: Counter[str] = Counter()
     failures: list[str] = []
     logging.disable(logging.CRITICAL)
     try:
         read_whole(reader, tmp_path)
-        for number in range(int(os.environ.get("FAULTS_FIRST", "0")), cases):
+        for number in range(first, cases):
             folder = tmp_path / "case"
             folder.mkdir()
             path = case(name, reader, number, folder)
@@ -116,9 +117,9 @@ def test_whole_files_are_read_and_damaged_ones_refused(
             shutil.rmtree(folder)
     finally:
         logging.disable(logging.NOTSET)
-    record_property(f"fuzz cases, {name}", cases)
+    record_property(f"fuzz cases, {name}", cases - first)
     assert not failures, f"{len(failures)} of {cases}:\n" + "\n".join(failures[:40])
-    assert outcomes["refused"] > cases / 20
+    assert first or outcomes["refused"] > cases / 20  # one that is repeated may be sound
 
 
 def attempt(reader: Reader, path: Path, errors: tuple[type[Exception], ...]) -> str:
