@@ -59,6 +59,7 @@ html_theme = "furo"
 html_title = "Piecewise"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_js_files = ["wide_formulae.js"]
 html_show_sphinx = False
 html_theme_options = {
     "light_css_variables": {"color-brand-primary": "#0b62a3", "color-brand-content": "#0b62a3"},
@@ -102,6 +103,7 @@ def insert_summaries(_app: Any, page: str, source: list[str]) -> None:
     def summary(match: re.Match[str]) -> str:
         module = importlib.import_module(match[1])
         names = [name for name in module.__all__ if not name.startswith("_")]
+        names = [name for name in names if not isinstance(getattr(module, name), float)]  # documents `float`
         block = [f".. currentmodule:: {match[1]}", "", ".. autosummary::", "   :nosignatures:", ""]
         return "\n".join(["```{eval-rst}", *block, *(f"   {name}" for name in names), "```"])
 
