@@ -72,7 +72,7 @@ class Selection:
         right.plot(pieces, self.path.costs, color="C7", linestyle="--")
         right.set_ylabel("cost")
         ax.plot([], [], color="C7", linestyle="--", label="cost (right)")  # one legend for both scales
-        ax.legend()
+        ax.legend(loc="upper center")  # "best" would not see the other scale's line
         return ax
 
     def __repr__(self) -> str:
