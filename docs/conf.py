@@ -86,8 +86,10 @@ def as_restructured_text(docstring: str) -> str:
     return re.sub(r"\$([^$]+?)\$", lambda match: f":math:`{' '.join(match[1].split())}`", docstring)
 
 
-def rewrite(_app: Any, _what: str, _name: str, _object: Any, _options: Any, lines: list[str]) -> None:
+def rewrite(_app: Any, _what: str, _name: str, value: Any, _options: Any, lines: list[str]) -> None:
     """Passes each docstring through `as_restructured_text`, before napoleon sees it."""
+    if isinstance(value, float):  # the docstring is that of `float`; the page has the constant's
+        lines.clear()
     lines[:] = as_restructured_text("\n".join(lines)).split("\n")
 
 
