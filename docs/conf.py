@@ -8,6 +8,8 @@ from importlib.metadata import files
 from pathlib import Path
 from typing import Any
 
+from sphinx.ext import autosummary
+
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))  # for the modules beside this one
 
@@ -34,6 +36,8 @@ nitpick_ignore_regex = [
     ("py:class", ".*"),  # types in signatures, of torch and jaxtyping above all
     ("py:obj", r"nurbs_diff\._refinement\.operations\.Spline|repro\.experiment\.S"),  # their type variables
 ]
+
+autosummary.WELL_KNOWN_ABBREVIATIONS += ("eq.", "eqs.")  # a summary does not end there
 
 myst_enable_extensions = ["attrs_inline", "colon_fence", "dollarmath"]
 myst_heading_anchors = 3
