@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def free_port() -> str:
-    """A port of this machine that nobody listens at."""
+def free_port(host: str = "127.0.0.1") -> str:
+    """A port of an address of this machine that nobody listens at."""
     with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
+        free.bind((host, 0))
         return str(free.getsockname()[1])
 
 

@@ -23,7 +23,7 @@ def decode(text: str, kind: type[T]) -> T:
     try:
         value = json.loads(text, parse_constant=_refuse, parse_float=_finite)
         if r"\ud" in text.lower():
-            json.dumps(value, ensure_ascii=False).encode()
+            json.dumps(value, ensure_ascii=False).encode()  # fails at half a character
         return _build(value, kind, "")
     except json.JSONDecodeError as error:
         raise ValueError(f"it is not JSON (line {error.lineno}: {error.msg})") from error
